@@ -1,0 +1,208 @@
+//! progenitor's client: the operations, with every type referred to by name.
+
+use proc_macro2::TokenStream;
+use progenitor::{GenerationSettings, Generator, InterfaceStyle, TagStyle, TypeImpl};
+use quote::quote;
+use serde_json::Value;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, ImplItem, ImplItemFn, Item, ReturnType, Stmt, parse_quote};
+
+use super::document::{operations, schemas};
+use super::problem::{Problem, Result};
+
+/// The source text of the client.
+pub fn client(document: &Value) -> Result<String> {
+    let spec: openapiv3::OpenAPI = serde_json::from_value(document.clone())
+        .map_err(|error| Problem::new("$", format!("not OpenAPI 3.0 after all rules: {error}")))?;
+    let tokens = Generator::new(&settings(document))
+        .generate_tokens(&spec)
+        .map_err(|error| Problem::new("$", format!("progenitor refuses the document: {error}")))?;
+    let file: syn::File = syn::parse2(tokens)
+        .map_err(|error| Problem::new("$", format!("progenitor wrote no Rust: {error}")))?;
+    let generated = file.items.into_iter().filter_map(operations_only).next();
+    let mut generated =
+        generated.ok_or_else(|| Problem::new("$", "progenitor wrote no operations"))?;
+    for item in &mut generated.items {
+        if let ImplItem::Fn(method) = item {
+            route_through_transport(method)?;
+        }
+    }
+    let written = generated.items.len();
+    let documented = operations(document).len();
+    if written != documented {
+        return Err(Problem::new(
+            "$.paths",
+            format!("the document has {documented} operations, progenitor wrote {written}"),
+        ));
+    }
+    let file: syn::File = parse_quote! { #generated };
+    Ok(prettyplease::unparse(&file))
+}
+
+fn settings(document: &Value) -> GenerationSettings {
+    let mut settings = GenerationSettings::new();
+    settings
+        .with_interface(InterfaceStyle::Positional)
+        .with_tag(TagStyle::Merged)
+        .with_inner_type(quote! { crate::transport::Transport })
+        .with_map_type("::std::collections::BTreeMap");
+    for name in schemas(document).keys() {
+        let impls = [TypeImpl::Display, TypeImpl::FromStr].into_iter();
+        settings.with_replacement(name, format!("crate::types::{name}"), impls);
+    }
+    settings
+}
+
+/// Of what progenitor writes, the `impl Client` with the operations. The struct and its
+/// constructors are our own: the generated ones unwrap and set a timeout of 15 s.
+fn operations_only(item: Item) -> Option<syn::ItemImpl> {
+    match item {
+        Item::Impl(item) if item.trait_.is_none() => {
+            let constructors = item.items.iter().any(
+                |item| matches!(item, ImplItem::Fn(method) if method.sig.ident == "new_with_client"),
+            );
+            (!constructors).then_some(item)
+        }
+        _ => None,
+    }
+}
+
+/// Rewrites the generated method: path parameters are encoded by our own function, which refuses
+/// `.` and `..`; and what follows the building of the request is one call of the transport, which
+/// returns the one `Error` and knows the operation.
+fn route_through_transport(method: &mut ImplItemFn) -> Result<()> {
+    let name = method.sig.ident.to_string();
+    let unexpected = |what: &str| {
+        Problem::new(
+            format!("operation {name}"),
+            format!("progenitor wrote {what} in another way; adapt build/client.rs"),
+        )
+    };
+    let ReturnType::Type(_, output) = &method.sig.output else {
+        return Err(unexpected("the return type"));
+    };
+    let reply = reply_type(output).ok_or_else(|| unexpected("the return type"))?;
+    method.sig.output = parse_quote! { -> crate::Result<ResponseValue<#reply>> };
+
+    let request = method.block.stmts.iter().position(|statement| {
+        matches!(statement, Stmt::Local(local) if bound_name(local).is_some_and(|n| n.ends_with("request")))
+    });
+    let request = request.ok_or_else(|| unexpected("the request"))?;
+    method.block.stmts.truncate(request + 1);
+    method
+        .block
+        .stmts
+        .retain(|statement| !mentions_header_map(statement));
+    let Some(Stmt::Local(local)) = method.block.stmts.last_mut() else {
+        return Err(unexpected("the request"));
+    };
+    let init = local
+        .init
+        .as_mut()
+        .ok_or_else(|| unexpected("the request"))?;
+    let builder = builder_only(&init.expr).ok_or_else(|| unexpected("the request's headers"))?;
+    let decode = match quote!(#reply).to_string().as_str() {
+        "ByteStream" => quote! { stream },
+        "()" => quote! { empty },
+        _ => quote! { json },
+    };
+    method.block.stmts.pop();
+    method.block.stmts.push(Stmt::Expr(
+        parse_quote! { self.inner.#decode(#builder, #name).await },
+        None,
+    ));
+    EncodePath.visit_block_mut(&mut method.block);
+    Ok(())
+}
+
+/// `T` of `Result<ResponseValue<T>, Error<()>>`.
+fn reply_type(output: &syn::Type) -> Option<syn::Type> {
+    let syn::Type::Path(result) = output else {
+        return None;
+    };
+    let response = first_argument(result)?;
+    let syn::Type::Path(response) = response else {
+        return None;
+    };
+    first_argument(response).cloned()
+}
+
+fn first_argument(path: &syn::TypePath) -> Option<&syn::Type> {
+    match &path.path.segments.last()?.arguments {
+        syn::PathArguments::AngleBracketed(arguments) => match arguments.args.first()? {
+            syn::GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn bound_name(local: &syn::Local) -> Option<String> {
+    match &local.pat {
+        syn::Pat::Ident(pat) => Some(pat.ident.to_string()),
+        _ => None,
+    }
+}
+
+fn mentions_header_map(statement: &Stmt) -> bool {
+    let tokens: TokenStream = quote! { #statement };
+    let text = tokens.to_string();
+    text.contains("header_map") && !text.contains(". build ()")
+}
+
+/// The expression `self.client.get(url)….headers(header_map).build()?` without the headers and
+/// the building: both are the transport's.
+fn builder_only(expr: &Expr) -> Option<Expr> {
+    let Expr::Try(question) = expr else {
+        return None;
+    };
+    let Expr::MethodCall(build) = &*question.expr else {
+        return None;
+    };
+    if build.method != "build" {
+        return None;
+    }
+    let mut request = (*build.receiver).clone();
+    WithoutHeaders.visit_expr_mut(&mut request);
+    Some(request)
+}
+
+/// `request.header(..)` and `request.headers(..)` become `request`.
+struct WithoutHeaders;
+
+impl VisitMut for WithoutHeaders {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        while let Expr::MethodCall(call) = expr {
+            if call.method != "header" && call.method != "headers" {
+                break;
+            }
+            *expr = (*call.receiver).clone();
+        }
+        visit_mut::visit_expr_mut(self, expr);
+    }
+}
+
+/// `encode_path(&x)` in the URL becomes `segment(&x)?`.
+struct EncodePath;
+
+impl VisitMut for EncodePath {
+    fn visit_macro_mut(&mut self, call: &mut syn::Macro) {
+        // `format!` is opaque to the visitor: its arguments are tokens.
+        let tokens = std::mem::take(&mut call.tokens).to_string();
+        let parts = tokens.replace("encode_path (& ", "segment (& ");
+        call.tokens = parts
+            .parse()
+            .expect("renaming a function keeps the tokens valid");
+        let mut arguments: syn::punctuated::Punctuated<Expr, syn::Token![,]> = call
+            .parse_body_with(syn::punctuated::Punctuated::parse_terminated)
+            .expect("arguments of format!");
+        for argument in &mut arguments {
+            let encodes = matches!(argument, Expr::Call(call) if matches!(&*call.func, Expr::Path(f) if f.path.is_ident("segment")));
+            if encodes {
+                *argument = parse_quote! { #argument? };
+            }
+        }
+        call.tokens = quote! { #arguments };
+        visit_mut::visit_macro_mut(self, call);
+    }
+}

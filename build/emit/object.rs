@@ -1,0 +1,153 @@
+//! Objects as structs.
+
+use serde_json::Value;
+
+use super::{Context, docs, rust_type};
+use crate::pipeline::problem::Result;
+
+/// Writes one struct.
+pub fn write(context: &Context<'_>, schema: &Value) -> Result<String> {
+    let required: Vec<&str> = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let mut fields = properties
+        .map(|(key, schema)| Field::of(context, key, schema, required.contains(&key.as_str())))
+        .collect::<Result<Vec<_>>>()?;
+    // What must be given comes first, in the order in which upstream declares it.
+    fields.sort_by_key(|field| {
+        required
+            .iter()
+            .position(|key| *key == field.key)
+            .unwrap_or(usize::MAX)
+    });
+
+    // Only what is never read, and what the server refuses undeclared keys in, does without.
+    let strict = schema.get("x-forbids-extras").is_some() && !context.is_read();
+    let extra = if strict { "" } else { " + extra" };
+    let usage = if context.is_sent() { "sent" } else { "read" };
+    let arguments: Vec<String> = fields
+        .iter()
+        .filter(|field| field.kind.starts_with("required"))
+        .map(|field| format!("{} [{}]", field.ident, field.argument()))
+        .collect();
+    let mut out = format!("object! {{\n{}", docs::indent(&context.docs(schema)));
+    out.push_str(&format!(
+        "    pub struct {}{extra} {usage} {{\n",
+        context.name
+    ));
+    for field in &fields {
+        out.push_str(&docs::comment(&field.docs, "        "));
+        let Field {
+            kind,
+            secrecy,
+            key,
+            ident,
+            ty,
+            ..
+        } = field;
+        out.push_str(&format!(
+            "        {kind} {secrecy} {key:?} {ident} [{ty}],\n"
+        ));
+    }
+    out.push_str("    }\n");
+    // Only some replies have more; whoever makes one for a test names the fields.
+    if arguments.len() <= MOST_ARGUMENTS {
+        out.push_str(&format!("    new({})\n", arguments.join(", ")));
+    }
+    out.push_str("}\n");
+    Ok(out)
+}
+
+/// More arguments than this nobody can keep apart by position.
+const MOST_ARGUMENTS: usize = 5;
+
+struct Field<'a> {
+    /// How presence and null are treated; see `object!`.
+    kind: &'static str,
+    secrecy: &'static str,
+    key: &'a str,
+    ident: String,
+    ty: String,
+    docs: String,
+}
+
+impl<'a> Field<'a> {
+    fn of(context: &Context<'_>, key: &'a str, schema: &Value, required: bool) -> Result<Self> {
+        let at = format!("{}.properties.{key}", context.at);
+        let constant = schema.get("x-const").is_some();
+        let json = rust_type::target(schema) == Some("Json");
+        let nullable = rust_type::is_nullable(schema);
+        let kind = match (constant, nullable, required, json) {
+            (true, ..) => "constant",
+            (_, true, true, _) => "required_nullable",
+            (_, true, false, _) => "nullable",
+            (_, false, true, _) => "required",
+            (_, false, false, true) => "json",
+            (_, false, false, false) => "optional",
+        };
+        let ty = match constant {
+            true => schema["enum"][0].to_string(),
+            false => rust_type::of(&at, schema)?,
+        };
+        let said = schema
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let docs = match said {
+            "" => format!("`{key}`."),
+            said => said.to_owned(),
+        };
+        let secrecy = if schema.get("x-secret").is_some() {
+            "secret"
+        } else {
+            "open"
+        };
+        Ok(Self {
+            kind,
+            secrecy,
+            key,
+            ident: ident(key),
+            ty,
+            docs,
+        })
+    }
+}
+
+impl Field<'_> {
+    /// The type of the argument of `new`.
+    fn argument(&self) -> String {
+        match self.kind {
+            "required_nullable" => format!("Field<{}>", self.ty),
+            _ => self.ty.clone(),
+        }
+    }
+}
+
+/// A field name: keywords get an underscore behind, other characters become one.
+fn ident(key: &str) -> String {
+    const KEYWORDS: [&str; 12] = [
+        "type", "match", "ref", "async", "await", "in", "loop", "move", "self", "where", "use",
+        "mod",
+    ];
+    let mut ident: String = key
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    if KEYWORDS.contains(&key) || key == "extra" || key == "new" {
+        ident.push('_');
+    }
+    if ident.starts_with(|c: char| c.is_ascii_digit()) {
+        ident.insert(0, '_');
+    }
+    ident
+}

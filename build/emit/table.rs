@@ -1,0 +1,38 @@
+//! The table by which tests find the types of every operation and schema.
+
+use serde_json::Value;
+
+use super::rust_type;
+use crate::pipeline::document::{operations, schemas};
+use crate::pipeline::problem::Result;
+
+/// Calls of two macros that the includer defines: `operations!` and `schemas!`.
+pub fn table(document: &Value) -> Result<String> {
+    let mut out = String::from("operations! {\n");
+    for operation in operations(document) {
+        let body = "/requestBody/content/application~1json/schema";
+        let reply = "/responses/2XX/content/application~1json/schema";
+        let ty = |pointer: &str| match operation.body.pointer(pointer) {
+            Some(schema) => rust_type::element(&operation.at, schema),
+            None => Ok("()".to_owned()),
+        };
+        out.push_str(&format!(
+            "    {:?} {:?} {:?} {:?} ({}) ({}),\n",
+            operation.id()?,
+            operation.body["x-upstream-id"].as_str().unwrap_or_default(),
+            operation.method.to_uppercase(),
+            operation.path,
+            ty(body)?,
+            ty(reply)?,
+        ));
+    }
+    out.push_str("}\nschemas! {\n");
+    for (name, schema) in schemas(document) {
+        if schema.get("x-built-in").is_none() {
+            let upstream = schema["x-upstream-name"].as_str().unwrap_or(name);
+            out.push_str(&format!("    {upstream:?} ({name}),\n"));
+        }
+    }
+    out.push_str("}\n");
+    Ok(out)
+}

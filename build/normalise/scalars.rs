@@ -1,0 +1,123 @@
+//! Scalars: formats, numbers and tuples, and the built-in types that stand for them.
+
+use serde_json::{Value, json};
+
+use crate::pipeline::document::{for_each_schema, ref_name, reference, schemas_mut};
+use crate::pipeline::problem::{Problem, Result};
+
+/// Types written by hand in `src/types/`, referenced like component schemas.
+const BUILT_IN: [&str; 4] = ["Json", "Number", "Scalar", "Seconds"];
+
+/// Whether a schema allows everything.
+pub fn is_any(schema: &Value) -> bool {
+    match schema {
+        Value::Bool(allowed) => *allowed,
+        Value::Object(map) => map
+            .keys()
+            .all(|key| matches!(key.as_str(), "description" | "nullable" | "x-secret")),
+        _ => false,
+    }
+}
+
+/// Fixed arrays as arrays of their common type, or of anything.
+pub fn tuples(document: &mut Value) -> Result<usize> {
+    let mut hits = 0;
+    for_each_schema(document, |_, schema| {
+        let Some(map) = schema.as_object_mut() else {
+            return Ok(());
+        };
+        if let Some(Value::Array(items)) = map.remove("prefixItems") {
+            let common = match items.split_first() {
+                Some((first, rest)) if rest.iter().all(|item| item == first) => first.clone(),
+                _ => json!({}),
+            };
+            map.insert("items".to_owned(), common);
+            hits += 1;
+        }
+        Ok(())
+    })?;
+    Ok(hits)
+}
+
+/// `uuid` and `date-time` stay; durations become `Seconds`, which is what the server wants and
+/// sends; the rest is text, a password marked as a secret.
+pub fn formats(document: &mut Value) -> Result<usize> {
+    let mut hits = 0;
+    for_each_schema(document, |at, schema| {
+        let Some(format) = schema
+            .get("format")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+        else {
+            return Ok(());
+        };
+        let map = schema.as_object_mut().expect("has a keyword");
+        match format.as_str() {
+            "uuid" | "date-time" => return Ok(()),
+            "duration" | "time-delta" => {
+                map.remove("format");
+                map.remove("type");
+                if map.is_empty() {
+                    *schema = reference("Seconds");
+                } else {
+                    map.insert("allOf".to_owned(), json!([reference("Seconds")]));
+                }
+            }
+            "password" => {
+                map.remove("format");
+                map.insert("x-secret".to_owned(), json!(true));
+            }
+            "path" | "uri" | "json-string" | "float" | "double" | "int32" | "int64" | "binary" => {
+                map.remove("format");
+            }
+            other => {
+                return Err(Problem::new(
+                    at,
+                    format!(
+                        "`format: {other}` is new; decide on its Rust type in scalars::formats"
+                    ),
+                ));
+            }
+        }
+        hits += 1;
+        Ok(())
+    })?;
+    Ok(hits)
+}
+
+/// `type: number` as `Number`, which keeps `1` apart from `1.0`.
+pub fn numbers(document: &mut Value) -> Result<usize> {
+    let mut hits = 0;
+    for_each_schema(document, |_, schema| {
+        if schema.get("type").is_some_and(|t| t == "number") {
+            let map = schema.as_object_mut().expect("has a keyword");
+            map.remove("type");
+            if map.is_empty() {
+                *schema = reference("Number");
+            } else {
+                map.insert("allOf".to_owned(), json!([reference("Number")]));
+            }
+            hits += 1;
+        }
+        Ok(())
+    })?;
+    Ok(hits)
+}
+
+/// Adds the built-in types that the document refers to as component schemas of any shape:
+/// progenitor only needs to find them.
+pub fn declare_built_in(document: &mut Value) {
+    let mut used = Vec::new();
+    let mut note = |_: &str, schema: &mut Value| {
+        used.extend(ref_name(schema).map(str::to_owned));
+        Ok(())
+    };
+    for_each_schema(document, &mut note).expect("noting does not fail");
+    for name in BUILT_IN {
+        if used.iter().any(|used| used == name) {
+            schemas_mut(document)
+                .entry(name)
+                .or_insert_with(|| json!({ "x-built-in": true }));
+        }
+    }
+}

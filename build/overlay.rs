@@ -1,0 +1,149 @@
+//! Applies an OpenAPI Overlay (1.0): corrections of the document that no general rule can make.
+//!
+//! Of JSONPath only what the overlay needs: `$`, `.name`, `['name']`, `[0]` and the wildcard `*`.
+
+use serde_json::Value;
+
+use super::problem::{Problem, Result};
+
+/// What one action did.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The action's target.
+    pub target: String,
+    /// How many places it matched; none means that it went stale.
+    pub hits: usize,
+}
+
+/// Applies every action of `overlay` in order.
+pub fn apply(document: &mut Value, overlay: &Value) -> Result<Vec<Applied>> {
+    let actions = overlay
+        .get("actions")
+        .and_then(Value::as_array)
+        .ok_or_else(|| Problem::new("overlay $", "an overlay has a list of `actions`"))?;
+    let mut applied = Vec::new();
+    for (i, action) in actions.iter().enumerate() {
+        let at = format!("overlay $.actions[{i}]");
+        let text = |key: &str| action.get(key).and_then(Value::as_str);
+        let target =
+            text("target").ok_or_else(|| Problem::new(&at, "an action needs a `target`"))?;
+        if text("description").is_none_or(|reason| reason.trim().is_empty()) {
+            return Err(Problem::new(
+                at,
+                "an action states its reason in `description`",
+            ));
+        }
+        let steps = parse_path(target).map_err(|says| Problem::new(&at, says))?;
+        let remove = action.get("remove").and_then(Value::as_bool) == Some(true);
+        let hits = match (remove, action.get("update")) {
+            (true, None) => remove_at(document, &steps),
+            (false, Some(update)) => update_at(document, &steps, update),
+            _ => {
+                return Err(Problem::new(
+                    at,
+                    "an action has either `update` or `remove: true`",
+                ));
+            }
+        };
+        applied.push(Applied {
+            target: target.to_owned(),
+            hits,
+        });
+    }
+    Ok(applied)
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Step {
+    Name(String),
+    Index(usize),
+    Any,
+}
+
+fn parse_path(path: &str) -> Result<Vec<Step>, String> {
+    let unsupported =
+        || format!("`{path}` is not of the supported JSONPath: $ .name ['name'] [0] .* [*]");
+    let mut rest = path.strip_prefix('$').ok_or_else(unsupported)?;
+    let mut steps = Vec::new();
+    while !rest.is_empty() {
+        let (step, tail) = if let Some(quoted) = rest.strip_prefix("['") {
+            let (name, tail) = quoted.split_once("']").ok_or_else(unsupported)?;
+            (Step::Name(name.to_owned()), tail)
+        } else if let Some(bracket) = rest.strip_prefix('[') {
+            let (index, tail) = bracket.split_once(']').ok_or_else(unsupported)?;
+            let step = match index {
+                "*" => Step::Any,
+                index => Step::Index(index.parse().map_err(|_| unsupported())?),
+            };
+            (step, tail)
+        } else {
+            let dotted = rest.strip_prefix('.').ok_or_else(unsupported)?;
+            let end = dotted.find(['.', '[']).unwrap_or(dotted.len());
+            let (name, tail) = dotted.split_at(end);
+            match name {
+                "" => return Err(unsupported()),
+                "*" => (Step::Any, tail),
+                name => (Step::Name(name.to_owned()), tail),
+            }
+        };
+        steps.push(step);
+        rest = tail;
+    }
+    Ok(steps)
+}
+
+fn update_at(value: &mut Value, steps: &[Step], update: &Value) -> usize {
+    match steps {
+        [] => {
+            merge(value, update);
+            1
+        }
+        [step, rest @ ..] => select(value, step)
+            .into_iter()
+            .map(|child| update_at(child, rest, update))
+            .sum(),
+    }
+}
+
+fn remove_at(value: &mut Value, steps: &[Step]) -> usize {
+    match steps {
+        [] => 0,
+        [last] => match (value, last) {
+            (Value::Object(map), Step::Name(name)) => usize::from(map.remove(name).is_some()),
+            (Value::Object(map), Step::Any) => std::mem::take(map).len(),
+            (Value::Array(list), Step::Index(i)) if *i < list.len() => {
+                list.remove(*i);
+                1
+            }
+            (Value::Array(list), Step::Any) => std::mem::take(list).len(),
+            _ => 0,
+        },
+        [step, rest @ ..] => select(value, step)
+            .into_iter()
+            .map(|child| remove_at(child, rest))
+            .sum(),
+    }
+}
+
+fn select<'a>(value: &'a mut Value, step: &Step) -> Vec<&'a mut Value> {
+    match (value, step) {
+        (Value::Object(map), Step::Name(name)) => map.get_mut(name).into_iter().collect(),
+        (Value::Object(map), Step::Any) => map.values_mut().collect(),
+        (Value::Array(list), Step::Index(i)) => list.get_mut(*i).into_iter().collect(),
+        (Value::Array(list), Step::Any) => list.iter_mut().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// As the Overlay specification says: objects merge, arrays append, all else is replaced.
+fn merge(value: &mut Value, update: &Value) {
+    match (value, update) {
+        (Value::Object(map), Value::Object(update)) => {
+            for (key, update) in update {
+                merge(map.entry(key.clone()).or_insert(Value::Null), update);
+            }
+        }
+        (Value::Array(list), Value::Array(update)) => list.extend(update.iter().cloned()),
+        (value, update) => *value = update.clone(),
+    }
+}

@@ -1,0 +1,306 @@
+//! Tag-based concurrency limits: how many task runs with a tag may run at once.
+
+use std::collections::BTreeMap;
+
+use progenitor_client::ResponseValue;
+use uuid::Uuid;
+
+use crate::error::{Error, Result, found};
+use crate::raw;
+use crate::types::{
+    ConcurrencyLimit, ConcurrencyLimitCreate, ConcurrencyLimitV2Update,
+    DecrementConcurrencyLimitsV1Request, Field, IncrementConcurrencyLimitsV1Request,
+    MinimalConcurrencyLimitResponse, ReadAllConcurrencyLimitsV2Request,
+    ReadConcurrencyLimitsRequest, ResetConcurrencyLimitByTagRequest,
+};
+
+/// Characters that make the server answer 500 to the creation of a limit.
+const BANNED: [char; 5] = ['/', '%', '&', '<', '>'];
+
+/// Tag-based concurrency limits; see [`Client::concurrency_limits`](crate::Client::concurrency_limits).
+///
+/// A limit on the tag `database` with 10 slots lets at most ten task runs tagged `database` run at
+/// once. Since Prefect 3.4.19 such a limit is stored as the global limit `tag:database`.
+///
+/// ```no_run
+/// # async fn example() -> prefect_sdk::Result<()> {
+/// let client = prefect_sdk::Client::from_env()?;
+/// let limits = client.concurrency_limits();
+/// limits.create("database", 10).await?;
+/// for limit in limits.list().await? {
+///     println!("{}: {}/{}", limit.tag, limit.active_slots.unwrap_or_default().len(), limit.concurrency_limit);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ConcurrencyLimits<'a> {
+    raw: &'a raw::Client,
+}
+
+impl<'a> ConcurrencyLimits<'a> {
+    pub(crate) fn new(raw: &'a raw::Client) -> Self {
+        Self { raw }
+    }
+
+    /// Creates the limit of a tag, or changes it if there is one: `POST /concurrency_limits/`.
+    ///
+    /// A limit of 0 lets no task run with the tag start.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), before anything is sent, when the tag
+    /// is empty, `.` or `..`, or has one of `/ % & < >`, or the limit is negative or beyond 32 bits.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let limit = client.concurrency_limits().create("database", 10).await?;
+    /// assert_eq!((limit.tag.as_str(), limit.concurrency_limit), ("database", 10));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn create(&self, tag: &str, limit: i64) -> Result<ConcurrencyLimit> {
+        check_tag(tag)?;
+        if let Some(banned) = tag.chars().find(|c| BANNED.contains(c) || c.is_control()) {
+            return Err(Error::invalid_request(format!(
+                "the tag {tag:?} has {banned:?}; / % & < > and control characters are not allowed"
+            )));
+        }
+        // PostgreSQL keeps limits in 32 bits, and the server answers 500 beyond.
+        if !(0..=i64::from(i32::MAX)).contains(&limit) {
+            return Err(Error::invalid_request(format!(
+                "the concurrency limit {limit} is not between 0 and {}",
+                i32::MAX
+            )));
+        }
+        let body = ConcurrencyLimitCreate::new(tag, limit);
+        self.raw
+            .create_concurrency_limit(&body)
+            .await
+            .map(ResponseValue::into_inner)
+    }
+
+    /// The limit with this id: `GET /concurrency_limits/{id}`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is none.
+    pub async fn get(&self, id: Uuid) -> Result<ConcurrencyLimit> {
+        self.raw
+            .read_concurrency_limit(&id)
+            .await
+            .map(ResponseValue::into_inner)
+    }
+
+    /// The limit with this id, or `None`: `GET /concurrency_limits/{id}`.
+    ///
+    /// # Errors
+    ///
+    /// Any failure but a 404.
+    pub async fn get_opt(&self, id: Uuid) -> Result<Option<ConcurrencyLimit>> {
+        found(self.get(id).await)
+    }
+
+    /// The limit of a tag: `GET /concurrency_limits/tag/{tag}`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is none;
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) when the tag is empty, `.` or `..`, or
+    /// has a `/`: no URL can name it.
+    pub async fn get_by_tag(&self, tag: &str) -> Result<ConcurrencyLimit> {
+        check_tag(tag)?;
+        self.raw
+            .read_concurrency_limit_by_tag(tag)
+            .await
+            .map(ResponseValue::into_inner)
+    }
+
+    /// The limit of a tag, or `None`: `GET /concurrency_limits/tag/{tag}`.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_by_tag`](Self::get_by_tag), but for a 404.
+    pub async fn get_by_tag_opt(&self, tag: &str) -> Result<Option<ConcurrencyLimit>> {
+        found(self.get_by_tag(tag).await)
+    }
+
+    /// All limits: `POST /concurrency_limits/filter`, page by page, completed by
+    /// `POST /v2/concurrency_limits/filter` and `GET /concurrency_limits/{id}`.
+    ///
+    /// The filter cuts the rows of *all* limits before it drops those that are not on tags, and
+    /// only then applies the offset: behind a page full of global limits, no offset reaches a tag.
+    /// So the names of all limits are read, too, and each one on a tag that is missing is read by
+    /// itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of any call.
+    pub async fn list(&self) -> Result<Vec<ConcurrencyLimit>> {
+        let mut limits = BTreeMap::new();
+        loop {
+            let body = ReadConcurrencyLimitsRequest::new().offset(limits.len() as i64);
+            let page = self.raw.read_concurrency_limits(&body).await?.into_inner();
+            let before = limits.len();
+            limits.extend(page.into_iter().map(|limit| (limit.tag.clone(), limit)));
+            if limits.len() == before {
+                break;
+            }
+        }
+        let mut offset = 0;
+        loop {
+            let body = ReadAllConcurrencyLimitsV2Request::new().offset(offset);
+            let page = self
+                .raw
+                .read_all_concurrency_limits_v2(&body)
+                .await?
+                .into_inner();
+            if page.is_empty() {
+                return Ok(limits.into_values().collect());
+            }
+            offset += page.len() as i64;
+            for row in page {
+                let tag = row.name.strip_prefix("tag:");
+                if tag.is_some_and(|tag| !limits.contains_key(tag)) {
+                    let limit = self.get_opt(row.id).await?;
+                    limits.extend(limit.map(|limit| (limit.tag.clone(), limit)));
+                }
+            }
+        }
+    }
+
+    /// Empties the list of a tag's holders: `POST /concurrency_limits/tag/{tag}/reset`.
+    ///
+    /// The counter that admits task runs is **not** changed: a tag that was full stays full. To
+    /// free its slots, use [`reset_and_free`](Self::reset_and_free).
+    ///
+    /// # Errors
+    ///
+    /// As [`get_by_tag`](Self::get_by_tag).
+    pub async fn reset(&self, tag: &str) -> Result<()> {
+        check_tag(tag)?;
+        let body = ResetConcurrencyLimitByTagRequest::new();
+        self.raw
+            .reset_concurrency_limit_by_tag(tag, &body)
+            .await
+            .map(drop)
+    }
+
+    /// Empties the list of a tag's holders and frees its slots: [`reset`](Self::reset), then
+    /// `PATCH /v2/concurrency_limits/tag:{tag}`.
+    ///
+    /// Task runs that still hold a slot go on, beside those that are admitted anew. Servers before
+    /// 3.4.19 keep no such counter; there, `reset` frees the slots, and this does nothing more.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_by_tag`](Self::get_by_tag).
+    pub async fn reset_and_free(&self, tag: &str) -> Result<()> {
+        self.reset(tag).await?;
+        let body = ConcurrencyLimitV2Update::new().active_slots(Field::value(0));
+        let freed = self
+            .raw
+            .update_concurrency_limit_v2(&format!("tag:{tag}"), &body)
+            .await;
+        found(freed).map(drop)
+    }
+
+    /// Deletes the limit with this id: `DELETE /concurrency_limits/{id}`.
+    ///
+    /// The server's route would also delete a *global* limit with this id; whether it is one on a
+    /// tag is asked first (`GET /concurrency_limits/{id}`).
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is none on a tag.
+    pub async fn delete(&self, id: Uuid) -> Result<()> {
+        self.get(id).await?;
+        self.raw.delete_concurrency_limit(&id).await.map(drop)
+    }
+
+    /// Deletes the limit of a tag: `DELETE /concurrency_limits/tag/{tag}`.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_by_tag`](Self::get_by_tag).
+    pub async fn delete_by_tag(&self, tag: &str) -> Result<()> {
+        check_tag(tag)?;
+        self.raw
+            .delete_concurrency_limit_by_tag(tag)
+            .await
+            .map(drop)
+    }
+
+    /// Takes a slot of each tag for a task run, or none: `POST /concurrency_limits/increment`.
+    ///
+    /// Returns the limits of which a slot was taken: tags without a limit are not among them. The
+    /// call is not idempotent: the same task run takes a second slot.
+    ///
+    /// # Errors
+    ///
+    /// [`Locked`](crate::ErrorKind::Locked) when a tag is full;
+    /// [`Error::retry_after`] says when to ask again. When a limit is 0 waiting is in vain:
+    /// [`Error::is_permanently_locked`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client, task_run: uuid::Uuid) -> prefect_sdk::Result<()> {
+    /// match client.concurrency_limits().increment(["database"], task_run).await {
+    ///     Ok(taken) => println!("{} slots taken", taken.len()),
+    ///     Err(error) if error.is_permanently_locked() => println!("never: {error}"),
+    ///     Err(error) if error.is_locked() => println!("full; again in {:?}", error.retry_after()),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn increment(
+        &self,
+        tags: impl IntoIterator<Item = impl Into<String>>,
+        task_run_id: Uuid,
+    ) -> Result<Vec<MinimalConcurrencyLimitResponse>> {
+        let body = IncrementConcurrencyLimitsV1Request::new(tags, task_run_id);
+        if body.names.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.raw
+            .increment_concurrency_limits_v1(&body)
+            .await
+            .map(ResponseValue::into_inner)
+    }
+
+    /// Gives back a task run's slot of each tag: `POST /concurrency_limits/decrement`.
+    ///
+    /// Returns the limits concerned, whose names begin with `tag:`.
+    ///
+    /// # Errors
+    ///
+    /// Those of any call.
+    pub async fn decrement(
+        &self,
+        tags: impl IntoIterator<Item = impl Into<String>>,
+        task_run_id: Uuid,
+    ) -> Result<Vec<MinimalConcurrencyLimitResponse>> {
+        let body = DecrementConcurrencyLimitsV1Request::new(tags, task_run_id);
+        if body.names.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.raw
+            .decrement_concurrency_limits_v1(&body)
+            .await
+            .map(ResponseValue::into_inner)
+    }
+}
+
+/// What no URL can name. The server decodes `%2F` before it looks for the route.
+fn check_tag(tag: &str) -> Result<()> {
+    match tag {
+        "" => Err(Error::invalid_request("a tag may not be empty")),
+        "." | ".." => Err(Error::invalid_request(format!(
+            "the tag {tag:?} cannot be named in a URL, which resolves `.` and `..`"
+        ))),
+        tag if tag.contains('/') => Err(Error::invalid_request(format!(
+            "the tag {tag:?} has a `/`, which no Prefect server accepts"
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,313 @@
+//! The one error of the SDK.
+
+mod body;
+mod call;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Method, StatusCode};
+use url::Url;
+
+pub use body::ValidationIssue;
+pub(crate) use call::Call;
+
+/// What every fallible function of the SDK returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call failed.
+///
+/// `Display` is one line: the operation, the status, and what the server said; the request is
+/// never repeated in it. (Only of a local server that died, the end of its log follows.) [`Error::kind`] and the predicates tell failures apart:
+///
+/// ```no_run
+/// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+/// match client.concurrency_limits().get_by_tag("database").await {
+///     Ok(limit) => println!("{} slots", limit.concurrency_limit),
+///     Err(error) if error.is_not_found() => println!("no limit"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Error(Box<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    operation: Option<&'static str>,
+    method: Option<Method>,
+    url: Option<Url>,
+    status: Option<StatusCode>,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    issues: Vec<ValidationIssue>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The client is set up wrongly; nothing was sent.
+    Configuration,
+    /// An argument is wrong; nothing was sent.
+    InvalidRequest,
+    /// The server was not reached, or the connection broke.
+    Connection,
+    /// The time for the call was over.
+    Timeout,
+    /// 401: credentials are missing or wrong.
+    Unauthorized,
+    /// 403: the credentials do not allow this.
+    Forbidden,
+    /// 404: there is no such thing, or no such operation on this server.
+    NotFound,
+    /// 409: it exists already, or its state does not allow this.
+    Conflict,
+    /// 410: it was there and is gone, as an expired lease.
+    Gone,
+    /// 422: the server refuses what was sent; see [`Error::issues`].
+    Validation,
+    /// 423: no slot is free; see [`Error::retry_after`].
+    Locked,
+    /// 429: too many requests; see [`Error::retry_after`].
+    RateLimited,
+    /// 5xx: the server failed.
+    Server,
+    /// Any other status that is not a success.
+    #[default]
+    Status,
+    /// A success whose body is not what a Prefect server sends, as a login page.
+    UnexpectedBody,
+    /// A success whose JSON does not fit the type of the reply.
+    Decode,
+    /// A `LocalServer` (feature `local-server`) cannot be installed, started or stopped.
+    LocalServer,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            ..Inner::default()
+        }))
+    }
+
+    pub(crate) fn configuration(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Configuration, message)
+    }
+
+    pub(crate) fn invalid_request(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidRequest, message)
+    }
+
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Adds the reply that the error is about.
+    pub(crate) fn replied(
+        mut self,
+        status: StatusCode,
+        headers: HeaderMap,
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.0.status = Some(status);
+        self.0.headers = headers;
+        self.0.body = body.into();
+        self
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The operation that failed, by its name in [`crate::raw`].
+    pub fn operation(&self) -> Option<&'static str> {
+        self.0.operation
+    }
+
+    /// The method of the request.
+    pub fn method(&self) -> Option<&Method> {
+        self.0.method.as_ref()
+    }
+
+    /// The URL of the request. It holds no credentials.
+    pub fn url(&self) -> Option<&Url> {
+        self.0.url.as_ref()
+    }
+
+    /// The status of the reply, if there was one.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.status
+    }
+
+    /// The headers of the reply; empty if there was none.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// The body of the reply, as it came. A validation error echoes the request in it, secrets
+    /// included: it is in no other output.
+    pub fn body(&self) -> &[u8] {
+        &self.0.body
+    }
+
+    /// What the server said, or what is wrong, in one line.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What a 422 says about each field; empty for other errors.
+    pub fn issues(&self) -> &[ValidationIssue] {
+        &self.0.issues
+    }
+
+    /// How long the server asks to wait (`Retry-After`, as seconds or as a date).
+    ///
+    /// A value that is neither is ignored; one in the past is zero.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let value = self.0.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        if let Ok(seconds) = value.parse::<f64>() {
+            return match seconds {
+                seconds if seconds <= 0.0 => Some(Duration::ZERO),
+                seconds => Duration::try_from_secs_f64(seconds).ok(),
+            };
+        }
+        let date = chrono::DateTime::parse_from_rfc2822(value).ok()?;
+        Some(
+            (date.to_utc() - chrono::Utc::now())
+                .to_std()
+                .unwrap_or(Duration::ZERO),
+        )
+    }
+
+    /// Whether the client is set up wrongly.
+    pub fn is_configuration(&self) -> bool {
+        self.0.kind == ErrorKind::Configuration
+    }
+
+    /// Whether an argument was refused before anything was sent.
+    pub fn is_invalid_request(&self) -> bool {
+        self.0.kind == ErrorKind::InvalidRequest
+    }
+
+    /// Whether the server was not reached, or the connection broke.
+    pub fn is_connection(&self) -> bool {
+        self.0.kind == ErrorKind::Connection
+    }
+
+    /// Whether the time for the call was over.
+    pub fn is_timeout(&self) -> bool {
+        self.0.kind == ErrorKind::Timeout
+    }
+
+    /// Whether this is a 404.
+    pub fn is_not_found(&self) -> bool {
+        self.0.kind == ErrorKind::NotFound
+    }
+
+    /// Whether this is a 409.
+    pub fn is_conflict(&self) -> bool {
+        self.0.kind == ErrorKind::Conflict
+    }
+
+    /// Whether this is a 422.
+    pub fn is_validation(&self) -> bool {
+        self.0.kind == ErrorKind::Validation
+    }
+
+    /// Whether this is a 423: no slot is free.
+    pub fn is_locked(&self) -> bool {
+        self.0.kind == ErrorKind::Locked
+    }
+
+    /// Whether this is a 423 that waiting does not end: the limit is 0.
+    ///
+    /// The server says when to ask again unless it makes no sense to.
+    pub fn is_permanently_locked(&self) -> bool {
+        self.is_locked() && !self.0.headers.contains_key(RETRY_AFTER)
+    }
+}
+
+/// `None` for a 404, for the `get_opt` of every resource.
+pub(crate) fn found<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(operation) = self.0.operation {
+            write!(f, "{operation}: ")?;
+        }
+        if let Some(status) = self.0.status {
+            write!(f, "{status}: ")?;
+        }
+        f.write_str(&self.0.message)
+    }
+}
+
+/// The body and the headers are left out: they may hold secrets.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("operation", &self.0.operation)
+            .field("method", &self.0.method)
+            .field("url", &self.0.url.as_ref().map(Url::as_str))
+            .field("status", &self.0.status)
+            .field("message", &self.0.message)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_retry_after(value: &str) -> Option<Duration> {
+        let value = value.parse().expect("a header value");
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, value)]);
+        Error::new(ErrorKind::Locked, "full")
+            .replied(StatusCode::LOCKED, headers, [])
+            .retry_after()
+    }
+
+    #[test]
+    fn retry_after_reads_floats_integers_and_dates() {
+        assert_eq!(with_retry_after("10.0"), Some(Duration::from_secs(10)));
+        assert_eq!(with_retry_after("2"), Some(Duration::from_secs(2)));
+        assert_eq!(with_retry_after("-3"), Some(Duration::ZERO));
+        assert_eq!(
+            with_retry_after("Wed, 21 Oct 2015 07:28:00 GMT"),
+            Some(Duration::ZERO)
+        );
+        let far = with_retry_after("Fri, 31 Dec 2100 23:59:59 GMT").expect("a date");
+        assert!(far > Duration::from_secs(86_400 * 365));
+    }
+
+    #[test]
+    fn retry_after_ignores_junk() {
+        for junk in ["", "soon", "nan", "inf", "1e400"] {
+            assert_eq!(with_retry_after(junk), None, "{junk}");
+        }
+    }
+}

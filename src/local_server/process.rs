@@ -1,0 +1,153 @@
+//! The process of a local server.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::error;
+use crate::error::{Error, Result};
+
+/// Stops the server when the SDK's end of a pipe closes, for whatever reason it does.
+const SUPERVISOR: &str = include_str!("supervisor.py");
+
+/// How much of the log an error shows.
+const TAIL_LINES: usize = 20;
+
+/// A server and its supervisor. Dropping stops both.
+#[derive(Debug)]
+pub(super) struct ServerProcess {
+    supervisor: Child,
+    home: PathBuf,
+}
+
+impl ServerProcess {
+    /// Starts `prefect server` with a folder of its own, from the template's database if given.
+    pub fn spawn(
+        python: &Path,
+        port: u16,
+        template: Option<&Path>,
+        env: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let home = std::env::temp_dir().join(format!("prefect-sdk-{}", uuid::Uuid::new_v4()));
+        let prepare = || -> std::io::Result<File> {
+            fs::create_dir_all(&home)?;
+            if let Some(template) = template {
+                fs::copy(template, home.join("prefect.db"))?;
+            }
+            File::create(home.join("server.log"))
+        };
+        let prepared = prepare().and_then(|log| Ok((log.try_clone()?, log)));
+        let (stdout, stderr) = prepared.map_err(|cause| {
+            error(format!("the folder {} cannot be set up", home.display())).caused_by(cause)
+        })?;
+
+        let mut command = Command::new(python);
+        command.arg("-c").arg(SUPERVISOR).arg(&home).arg(python);
+        command.args([
+            "-m",
+            "prefect",
+            "server",
+            "start",
+            "--host",
+            "127.0.0.1",
+            "--no-ui",
+        ]);
+        command.arg("--port").arg(port.to_string());
+        // What this shell is set up for is another server.
+        for (name, _) in std::env::vars_os() {
+            if name
+                .to_string_lossy()
+                .to_uppercase()
+                .starts_with("PREFECT_")
+            {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env("PREFECT_HOME", &home)
+            .env("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+            .env("DO_NOT_TRACK", "1")
+            .env("PYTHONUNBUFFERED", "1");
+        if template.is_some() {
+            // They are in the template already. (The second name is that of Prefect 3.0.)
+            command
+                .env("PREFECT_SERVER_REGISTER_BLOCKS_ON_START", "false")
+                .env("PREFECT_API_BLOCKS_REGISTER_ON_START", "false");
+        }
+        command
+            .envs(env)
+            .stdin(Stdio::piped())
+            .stdout(stdout)
+            .stderr(stderr);
+        new_group(&mut command);
+        let supervisor = command.spawn().map_err(|cause| {
+            error(format!("{} cannot be started", python.display())).caused_by(cause)
+        })?;
+        Ok(Self { supervisor, home })
+    }
+
+    /// An error with the end of the log, if the server has ended.
+    pub fn check_alive(&mut self) -> Result<()> {
+        match self.supervisor.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => Err(self.died("ended")),
+            Err(cause) => Err(error("the server's process cannot be observed").caused_by(cause)),
+        }
+    }
+
+    /// An error with the end of the log.
+    pub fn died(&self, what: &str) -> Error {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+        let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+        error(format!(
+            "the Prefect server {what}; the end of its log:\n{tail}"
+        ))
+    }
+
+    /// What the server has printed.
+    pub fn log(&self) -> String {
+        let bytes = fs::read(self.home.join("server.log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Asks the server to stop and waits until it has.
+    pub fn stop(&mut self, patience: Duration) -> Result<()> {
+        drop(self.supervisor.stdin.take());
+        let start = Instant::now();
+        while start.elapsed() < patience {
+            if !matches!(self.supervisor.try_wait(), Ok(None)) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(error(format!(
+            "the server has not ended after {} s",
+            patience.as_secs()
+        )))
+    }
+
+    /// The folder of the server.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // A server that has been told ends by itself, even if nobody waits any longer.
+        let _ = self.stop(Duration::from_secs(10));
+        let _ = fs::remove_dir_all(&self.home);
+    }
+}
+
+#[cfg(unix)]
+fn new_group(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    command.process_group(0);
+}
+
+#[cfg(not(unix))]
+fn new_group(_: &mut Command) {}

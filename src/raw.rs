@@ -1,0 +1,40 @@
+//! The generated client: every operation of the API, one method each.
+//!
+//! It goes through the same transport as everything else (authentication, errors). Methods are
+//! named after the server's own functions, take path parameters by position and the body last,
+//! and return the reply with its status and headers.
+//!
+//! ```no_run
+//! # async fn example() -> prefect_sdk::Result<()> {
+//! use prefect_sdk::{Client, types::FlowCreate};
+//!
+//! let client = Client::from_env()?;
+//! let reply = client.raw().create_flow(&FlowCreate::new("etl")).await?;
+//! println!("{}: {}", reply.status(), reply.into_inner().name);
+//! # Ok(())
+//! # }
+//! ```
+
+pub use progenitor_client::{ByteStream, ResponseValue};
+
+use crate::transport::{Transport, segment};
+
+/// All operations of the Prefect API, as generated; see [`crate::Client::raw`].
+#[derive(Debug)]
+pub struct Client {
+    baseurl: String,
+    client: reqwest::Client,
+    inner: Transport,
+}
+
+impl Client {
+    pub(crate) fn with_transport(transport: Transport) -> Self {
+        Self {
+            baseurl: transport.api_url().to_owned(),
+            client: transport.http().clone(),
+            inner: transport,
+        }
+    }
+}
+
+include!(concat!(env!("OUT_DIR"), "/client.rs"));

@@ -1,0 +1,182 @@
+//! `Field`: a value that may be unset, null or there.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A field that may be unset, null or a value.
+///
+/// In updates the three differ: an unset field is left alone by the server, null clears it, a
+/// value replaces it. Unset is never on the wire. For reading, a `Field` is an [`Option`]: unset
+/// and null are both `None`.
+///
+/// ```
+/// use prefect_sdk::types::{Field, VariableUpdate};
+///
+/// let unset = VariableUpdate::new();
+/// let null = VariableUpdate::new().tags(None);
+/// let empty = VariableUpdate::new().tags(Vec::<String>::new());
+/// assert_eq!(serde_json::to_string(&unset)?, "{}");
+/// assert_eq!(serde_json::to_string(&null)?, r#"{"tags":null}"#);
+/// assert_eq!(serde_json::to_string(&empty)?, r#"{"tags":[]}"#);
+///
+/// let field = Field::from("nightly".to_owned());
+/// assert_eq!(field.as_deref(), Some("nightly"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Field<T> {
+    value: Option<T>,
+    /// Null or a value.
+    set: bool,
+}
+
+impl<T> Field<T> {
+    /// A field that is left out.
+    pub const UNSET: Self = Self {
+        value: None,
+        set: false,
+    };
+
+    /// A field that is null.
+    pub const NULL: Self = Self {
+        value: None,
+        set: true,
+    };
+
+    /// A field with a value.
+    pub const fn value(value: T) -> Self {
+        Self {
+            value: Some(value),
+            set: true,
+        }
+    }
+
+    /// Whether the field is left out.
+    pub const fn is_unset(&self) -> bool {
+        !self.set
+    }
+
+    /// Whether the field is there and null.
+    pub const fn is_null(&self) -> bool {
+        self.set && self.value.is_none()
+    }
+
+    /// The value, if there is one.
+    pub fn into_option(self) -> Option<T> {
+        self.value
+    }
+}
+
+impl<T> Default for Field<T> {
+    fn default() -> Self {
+        Self::UNSET
+    }
+}
+
+/// Reading does not tell unset from null.
+impl<T> Deref for Field<T> {
+    type Target = Option<T>;
+
+    fn deref(&self) -> &Option<T> {
+        &self.value
+    }
+}
+
+/// Whatever is written through this, the field is set afterwards.
+impl<T> DerefMut for Field<T> {
+    fn deref_mut(&mut self) -> &mut Option<T> {
+        self.set = true;
+        &mut self.value
+    }
+}
+
+impl<T> From<T> for Field<T> {
+    fn from(value: T) -> Self {
+        Self::value(value)
+    }
+}
+
+/// `None` is null: to leave a field out, do not set it.
+impl<T> From<Option<T>> for Field<T> {
+    fn from(value: Option<T>) -> Self {
+        Self { value, set: true }
+    }
+}
+
+impl<T> From<Field<T>> for Option<T> {
+    fn from(field: Field<T>) -> Self {
+        field.value
+    }
+}
+
+impl From<&str> for Field<String> {
+    fn from(text: &str) -> Self {
+        Self::value(text.to_owned())
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Field<Vec<String>> {
+    fn from(items: [&str; N]) -> Self {
+        Self::value(items.map(str::to_owned).into())
+    }
+}
+
+impl From<Vec<&str>> for Field<Vec<String>> {
+    fn from(items: Vec<&str>) -> Self {
+        Self::value(items.into_iter().map(str::to_owned).collect())
+    }
+}
+
+impl From<serde_json::Value> for Field<super::Json> {
+    fn from(value: serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::Null => Self::NULL,
+            value => Self::value(value.into()),
+        }
+    }
+}
+
+macro_rules! from_numbers {
+    ($target:ty: $($source:ty),*) => {
+        $(impl From<$source> for Field<$target> {
+            fn from(number: $source) -> Self {
+                Self::value(number.into())
+            }
+        })*
+    };
+}
+
+from_numbers!(i64: i32, u32);
+from_numbers!(super::Number: i32, i64, f64);
+from_numbers!(super::Seconds: i32, i64, f64, std::time::Duration);
+
+impl<T> FromIterator<T> for Field<Vec<T>> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        Self::value(items.into_iter().collect())
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Field<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.value, self.set) {
+            (Some(value), _) => value.fmt(f),
+            (None, true) => f.write_str("null"),
+            (None, false) => f.write_str("unset"),
+        }
+    }
+}
+
+/// Unset is skipped by the structs that hold a field; alone, it has nothing else to be but null.
+impl<T: Serialize> Serialize for Field<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::from)
+    }
+}

@@ -1,0 +1,152 @@
+//! What the macros of `macros.rs` share: keys, tags, and choosing a union's member.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer};
+use uuid::Uuid;
+
+use super::{Field, Json, Number, Scalar, Seconds};
+
+/// The constant tag by which a union's member is known; sent unless a value was read without it.
+///
+/// Servers accept members without a tag (`{}` is the action `do-nothing`), and a value that was
+/// read is sent back unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tag {
+    present: bool,
+}
+
+impl Tag {
+    /// A tag that is sent.
+    pub const SENT: Self = Self { present: true };
+
+    /// A tag that is left out.
+    pub const ABSENT: Self = Self { present: false };
+
+    /// Whether the tag is sent.
+    pub const fn is_sent(self) -> bool {
+        self.present
+    }
+}
+
+impl Default for Tag {
+    fn default() -> Self {
+        Self::SENT
+    }
+}
+
+/// A text that is none of an enum's values.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no {name}")]
+pub struct UnknownValue {
+    pub(super) name: &'static str,
+    pub(super) text: String,
+}
+
+/// Text that is borrowed from the input where it holds no escapes.
+pub(super) struct Text<'de>(pub Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_string<E: Error>(self, text: String) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text)))
+            }
+        }
+
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// The text under `key`, if `json` is an object that has text there.
+pub(super) fn tag_of(json: &Json, key: &str) -> Option<String> {
+    json.get(key)?.parse().ok()
+}
+
+/// Whether a field takes part in what is sent and shown.
+pub(super) trait Presence {
+    fn is_present(&self) -> bool;
+}
+
+impl<T> Presence for Field<T> {
+    fn is_present(&self) -> bool {
+        !self.is_unset()
+    }
+}
+
+impl<T> Presence for Option<T> {
+    fn is_present(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl Presence for Tag {
+    fn is_present(&self) -> bool {
+        self.is_sent()
+    }
+}
+
+/// A possible member of a union without tags: the one that leaves least undeclared is meant.
+pub(super) trait Member {
+    /// How much of the value the type has no name for.
+    fn undeclared(&self) -> usize {
+        0
+    }
+}
+
+macro_rules! declares_all {
+    ($($ty:ty),*) => { $(impl Member for $ty {})* };
+}
+
+declares_all!(
+    String,
+    bool,
+    i64,
+    Uuid,
+    DateTime<Utc>,
+    Number,
+    Seconds,
+    Scalar,
+    Json
+);
+
+impl<T: Member> Member for Vec<T> {
+    fn undeclared(&self) -> usize {
+        self.iter().map(Member::undeclared).sum()
+    }
+}
+
+impl<T: Member> Member for BTreeMap<String, T> {
+    fn undeclared(&self) -> usize {
+        self.values().map(Member::undeclared).sum()
+    }
+}
+
+/// Stands for a secret in debug output.
+pub(super) struct Redacted;
+
+impl fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}

@@ -1,0 +1,137 @@
+//! `LocalServer` itself.
+
+use prefect_sdk::types::ReadFlowsRequest;
+use prefect_sdk::{Client, ErrorKind, LocalServer};
+
+#[tokio::test]
+async fn several_servers_run_at_once_and_share_nothing() {
+    let (one, two) = tokio::join!(LocalServer::start(), LocalServer::start());
+    let (one, two) = (one.expect("starts"), two.expect("starts"));
+    assert_ne!(one.api_url(), two.api_url());
+    let (first, second) = (
+        one.client().expect("a client"),
+        two.client().expect("a client"),
+    );
+    first
+        .concurrency_limits()
+        .create("mine", 1)
+        .await
+        .expect("created");
+    assert!(
+        second
+            .concurrency_limits()
+            .get_by_tag_opt("mine")
+            .await
+            .expect("answers")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn a_stopped_server_is_gone() {
+    let server = LocalServer::start().await.expect("starts");
+    let client = server.client().expect("a client");
+    server.stop().await.expect("stops");
+    assert!(
+        client
+            .raw()
+            .health_check()
+            .await
+            .expect_err("stopped")
+            .is_connection()
+    );
+}
+
+#[tokio::test]
+async fn basic_authentication_is_enforced() {
+    let server = LocalServer::builder()
+        .basic_auth("admin:hunter2")
+        .start()
+        .await
+        .expect("starts");
+    server
+        .client()
+        .expect("a client")
+        .concurrency_limits()
+        .list()
+        .await
+        .expect("authorised");
+    let stranger = Client::builder()
+        .api_url(server.api_url())
+        .build()
+        .expect("a client");
+    let error = stranger
+        .concurrency_limits()
+        .list()
+        .await
+        .expect_err("not authorised");
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    assert!(!format!("{server:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn csrf_protection_refuses_a_post_without_a_token() {
+    let server = LocalServer::builder()
+        .csrf(true)
+        .start()
+        .await
+        .expect("starts");
+    let client = server.client().expect("a client");
+    let error = client
+        .raw()
+        .read_flows(&ReadFlowsRequest::new())
+        .await
+        .expect_err("no token");
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert!(error.message().contains("CSRF"), "{error}");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_a_clear_error() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let error = LocalServer::builder()
+        .port(port)
+        .start()
+        .await
+        .expect_err("taken");
+    assert_eq!(error.kind(), ErrorKind::LocalServer);
+    assert!(error.to_string().contains(&port.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_interpreter_is_a_clear_error() {
+    let error = LocalServer::builder()
+        .python("/no/such/python")
+        .start()
+        .await
+        .expect_err("missing");
+    assert!(
+        error.to_string().contains("/no/such/python is not there"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_interpreter_without_prefect_is_a_clear_error() {
+    let error = LocalServer::builder()
+        .python("python3")
+        .start()
+        .await
+        .expect_err("no Prefect");
+    assert!(
+        error.to_string().contains("python3 has no Prefect"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_dies_shows_the_end_of_its_log() {
+    let broken = LocalServer::builder().env("PREFECT_API_DATABASE_CONNECTION_URL", "nonsense://x");
+    let error = broken.start().await.expect_err("no such database");
+    let said = error.to_string();
+    assert!(
+        said.contains("the end of its log") && said.contains("nonsense"),
+        "{said}"
+    );
+}

@@ -1,0 +1,190 @@
+//! What is on the wire of every request.
+
+use prefect_sdk::{Client, ErrorKind};
+use serde_json::json;
+use wiremock::matchers::{any, body_json, header, method, path};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+use crate::support::client_of;
+
+fn limit() -> ResponseTemplate {
+    let id = uuid::Uuid::new_v4();
+    ResponseTemplate::new(200)
+        .set_body_json(json!({"id": id, "tag": "db", "concurrency_limit": 10}))
+}
+
+#[tokio::test]
+async fn the_first_feature_sends_exactly_what_was_asked_for() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path("/api/concurrency_limits/"))
+        .and(header("x-prefect-api-version", "0.8.4"))
+        .and(header("content-type", "application/json"))
+        .and(header("accept", "application/json"))
+        .and(body_json(json!({"tag": "db", "concurrency_limit": 10})))
+        .respond_with(limit())
+        .expect(1)
+        .mount(&server)
+        .await;
+    client_of(&server)
+        .concurrency_limits()
+        .create("db", 10)
+        .await
+        .expect("created");
+
+    let requests = server.received_requests().await.expect("recorded");
+    let headers = &requests[0].headers;
+    assert!(
+        headers["user-agent"]
+            .to_str()
+            .expect("ASCII")
+            .starts_with("prefect-sdk-rust/")
+    );
+    assert!(!headers.contains_key("authorization"));
+    assert!(
+        !headers.contains_key("api-version"),
+        "progenitor's own header means nothing to Prefect"
+    );
+}
+
+async fn authorization(client: impl Fn(String) -> Client) -> String {
+    let server = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(limit())
+        .mount(&server)
+        .await;
+    client(format!("{}/api/", server.uri()))
+        .concurrency_limits()
+        .get_by_tag("db")
+        .await
+        .expect("read");
+    let requests: Vec<Request> = server.received_requests().await.expect("recorded");
+    requests[0].headers["authorization"]
+        .to_str()
+        .expect("ASCII")
+        .to_owned()
+}
+
+#[tokio::test]
+async fn a_key_is_a_bearer_token_and_an_auth_string_wins_over_it() {
+    let key = authorization(|url| {
+        Client::builder()
+            .api_url(url)
+            .api_key("pnu_123")
+            .build()
+            .expect("a client")
+    });
+    assert_eq!(key.await, "Bearer pnu_123");
+    let both = authorization(|url| {
+        let builder = Client::builder().api_url(url).api_key("pnu_123");
+        builder
+            .auth_string("admin:admin")
+            .build()
+            .expect("a client")
+    });
+    assert_eq!(both.await, "Basic YWRtaW46YWRtaW4=");
+}
+
+#[tokio::test]
+async fn credentials_do_not_follow_a_redirect_to_another_origin() {
+    let elsewhere = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(limit())
+        .mount(&elsewhere)
+        .await;
+    let server = MockServer::start().await;
+    let target = format!("{}/api/concurrency_limits/", elsewhere.uri());
+    let redirect = ResponseTemplate::new(307).insert_header("location", target);
+    Mock::given(any())
+        .respond_with(redirect)
+        .mount(&server)
+        .await;
+    let client = Client::builder()
+        .api_url(format!("{}/api", server.uri()))
+        .api_key("pnu_123");
+    client
+        .build()
+        .expect("a client")
+        .concurrency_limits()
+        .create("db", 10)
+        .await
+        .expect("followed");
+
+    let requests = elsewhere.received_requests().await.expect("recorded");
+    assert_eq!(requests[0].method.as_str(), "POST");
+    assert_eq!(
+        requests[0].body_json::<serde_json::Value>().expect("JSON")["tag"],
+        "db"
+    );
+    assert!(!requests[0].headers.contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn what_the_server_refused_to_do_is_repeated() {
+    let server = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(503))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(429).insert_header("retry-after", "0"))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    Mock::given(any())
+        .respond_with(limit())
+        .mount(&server)
+        .await;
+    client_of(&server)
+        .concurrency_limits()
+        .create("db", 10)
+        .await
+        .expect("created in the end");
+    assert_eq!(server.received_requests().await.expect("recorded").len(), 3);
+}
+
+#[tokio::test]
+async fn what_may_have_been_done_is_not_repeated() {
+    let server = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(500))
+        .mount(&server)
+        .await;
+    let error = client_of(&server)
+        .concurrency_limits()
+        .create("db", 10)
+        .await
+        .expect_err("500");
+    assert_eq!(error.kind(), ErrorKind::Server);
+    assert_eq!(server.received_requests().await.expect("recorded").len(), 1);
+}
+
+#[tokio::test]
+async fn path_parameters_stay_one_segment() {
+    let server = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(limit())
+        .mount(&server)
+        .await;
+    let client = client_of(&server);
+    client
+        .raw()
+        .read_variable_by_name(r"a/b?c#d\..")
+        .await
+        .expect_err("not a variable's reply");
+    let requests = server.received_requests().await.expect("recorded");
+    assert_eq!(
+        requests[0].url.path(),
+        r"/api/variables/name/a%2Fb%3Fc%23d%5C.."
+    );
+    for dots in [".", ".."] {
+        let error = client
+            .raw()
+            .read_variable_by_name(dots)
+            .await
+            .expect_err("resolves elsewhere");
+        assert!(error.is_invalid_request(), "{error}");
+    }
+    assert_eq!(server.received_requests().await.expect("recorded").len(), 1);
+}

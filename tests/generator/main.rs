@@ -1,0 +1,8 @@
+//! Tests of the generator in `build/`, whose files are included as they are.
+
+mod documents;
+mod overlay;
+#[path = "../../build/mod.rs"]
+mod pipeline;
+mod rules;
+mod verify;

@@ -1,0 +1,54 @@
+//! What no rule knows stops the build, with the place and a sentence.
+
+use serde_json::{Value, json};
+
+use crate::pipeline::lower;
+
+fn problem(schema: Value) -> String {
+    let document = json!({ "paths": {}, "components": { "schemas": { "T": { "type": "object", "properties": { "p": schema } } } } });
+    let problem = lower(document, &json!({ "actions": [] }))
+        .err()
+        .expect("must be refused");
+    // An inline enum has moved to a component of its own by then.
+    let places = [
+        "$.components.schemas.T.properties.p",
+        "$.components.schemas.TP",
+    ];
+    assert!(
+        places.iter().any(|place| problem.at.starts_with(place)),
+        "{problem}"
+    );
+    problem.says
+}
+
+#[test]
+fn an_unknown_keyword_is_named() {
+    assert!(problem(json!({ "type": "string", "if": {} })).contains("`if`"));
+}
+
+#[test]
+fn a_reference_to_nothing_is_named() {
+    assert!(
+        problem(json!({ "$ref": "#/components/schemas/Missing" })).contains("refers to nothing")
+    );
+}
+
+#[test]
+fn shapes_that_rust_would_get_wrong_are_refused() {
+    assert!(
+        problem(json!({ "allOf": [{ "type": "string" }, { "type": "string" }] })).contains("allOf")
+    );
+    assert!(problem(json!({ "type": "integer", "enum": [1, 2] })).contains("enums of text"));
+    assert!(problem(json!({ "type": "decimal" })).contains("decimal"));
+    assert!(problem(json!({ "type": "string", "format": "ipv4" })).contains("ipv4"));
+}
+
+#[test]
+fn an_operation_without_a_success_is_refused() {
+    let document =
+        json!({ "paths": { "/x": { "get": { "operationId": "x", "responses": { "422": {} } } } } });
+    let problem = lower(document, &json!({ "actions": [] }))
+        .err()
+        .expect("must be refused");
+    assert_eq!(problem.at, "$.paths['/x'].get");
+}
