@@ -14,6 +14,10 @@ pub fn table(document: &Value) -> Result<String> {
         let reply = "/responses/2XX/content/application~1json/schema";
         let ty = |pointer: &str| match operation.body.pointer(pointer) {
             Some(schema) => rust_type::element(&operation.at, schema),
+            // Bytes are handed on as they come.
+            None if operation.body.pointer("/responses/2XX/content").is_some() => {
+                Ok("bytes".to_owned())
+            }
             None => Ok("()".to_owned()),
         };
         out.push_str(&format!(
@@ -30,7 +34,7 @@ pub fn table(document: &Value) -> Result<String> {
     for (name, schema) in schemas(document) {
         if schema.get("x-built-in").is_none() {
             let upstream = schema["x-upstream-name"].as_str().unwrap_or(name);
-            out.push_str(&format!("    {upstream:?} ({name}),\n"));
+            out.push_str(&format!("    {upstream:?} {name:?} ({name}),\n"));
         }
     }
     out.push_str("}\n");

@@ -219,6 +219,11 @@ macro_rules! object {
         }
         Tag::SENT
     }};
+    (@read required $map:ident i64) => { $map.next_value::<wire::Integer>()?.0 };
+    (@read optional $map:ident i64) => { $map.next_value::<Option<wire::Integer>>()?.map(|i| i.0) };
+    (@read nullable $map:ident i64) => {
+        Field::from($map.next_value::<Option<wire::Integer>>()?.map(|i| i.0))
+    };
     (@read json $map:ident $($ty:tt)*) => { Some($map.next_value()?) };
     (@read $kind:ident $map:ident $($ty:tt)*) => { $map.next_value()? };
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::de::{Error, Visitor};
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
@@ -75,6 +75,42 @@ impl<'de> Deserialize<'de> for Text<'de> {
         }
 
         deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// An integer that may have been written as a float: Prefect's own client sends `30.0` for 30.
+pub(super) struct Integer(pub i64);
+
+impl<'de> Deserialize<'de> for Integer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IntegerVisitor;
+
+        impl Visitor<'_> for IntegerVisitor {
+            type Value = Integer;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an integer")
+            }
+
+            fn visit_i64<E: Error>(self, integer: i64) -> Result<Integer, E> {
+                Ok(Integer(integer))
+            }
+
+            fn visit_u64<E: Error>(self, integer: u64) -> Result<Integer, E> {
+                let signed = i64::try_from(integer).map(Integer);
+                signed.map_err(|_| E::invalid_value(Unexpected::Unsigned(integer), &self))
+            }
+
+            fn visit_f64<E: Error>(self, float: f64) -> Result<Integer, E> {
+                // Beyond 2^53 a float does not say which integer is meant.
+                match float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0 {
+                    true => Ok(Integer(float as i64)),
+                    false => Err(E::invalid_value(Unexpected::Float(float), &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(IntegerVisitor)
     }
 }
 

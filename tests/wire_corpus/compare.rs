@@ -1,0 +1,328 @@
+//! Whether two JSON texts say the same.
+//!
+//! They must, but for what `../shared/corpus/README.md` allows: a null for a field that is not
+//! nullable in the document may be gone (it means "not given"), a date-time may be spelt otherwise
+//! (the instant stays), and a duration sent as text may have become its seconds. Two exceptions
+//! are ours, as Rust's types say more than JSON's:
+//!
+//! * a UUID is 128 bits, and the case of its digits is spelling (RFC 9562 §4);
+//! * `30.0` for a field that the document calls an integer is the integer 30 (JSON Schema §4.2.3).
+//!
+//! All else is compared as it is written: an integer is no float, and no digit may be lost.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use prefect_sdk::types::{Json, Seconds};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::pipeline::document::{operations, read, ref_name, schemas};
+use crate::pipeline::lower;
+
+/// The normalised document, for what is nullable and what is an integer.
+pub struct Document(Value);
+
+impl Document {
+    pub fn vendored() -> Self {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let document = read(&root.join("openapi/prefect.yaml")).expect("the document");
+        let overlay = read(&root.join("openapi/overlay.yaml")).expect("the overlay");
+        Self(lower(document, &overlay).expect("lowers").document)
+    }
+
+    pub fn schema(&self, name: &str) -> Place<'_> {
+        Place::of(self, schemas(&self.0).get(name))
+    }
+
+    pub fn request(&self, operation: &str) -> Place<'_> {
+        self.body(operation, "/requestBody/content/application~1json/schema")
+    }
+
+    pub fn reply(&self, operation: &str) -> Place<'_> {
+        self.body(operation, "/responses/2XX/content/application~1json/schema")
+    }
+
+    fn body(&self, id: &str, pointer: &str) -> Place<'_> {
+        let operations = operations(&self.0).into_iter();
+        let operation =
+            operations.filter(|operation| operation.id().is_ok_and(|known| known == id));
+        Place::of(
+            self,
+            operation
+                .last()
+                .and_then(|operation| operation.body.pointer(pointer)),
+        )
+    }
+}
+
+/// A place in a value, and the schemas that it may follow: several inside a union.
+pub struct Place<'a> {
+    document: &'a Document,
+    at: String,
+    schemas: Vec<&'a Value>,
+}
+
+impl<'a> Place<'a> {
+    fn of(document: &'a Document, schema: Option<&'a Value>) -> Self {
+        Self {
+            document,
+            at: "$".to_owned(),
+            schemas: Vec::new(),
+        }
+        .with(schema)
+    }
+
+    /// Adds what a schema stands for: the target of a reference, the members of a union.
+    fn with(mut self, schemas_here: impl IntoIterator<Item = &'a Value>) -> Self {
+        let mut open: Vec<&Value> = schemas_here.into_iter().collect();
+        while let Some(schema) = open.pop() {
+            self.schemas.push(schema);
+            open.extend(ref_name(schema).and_then(|name| schemas(&self.document.0).get(name)));
+            for members in ["allOf", "anyOf"] {
+                open.extend(
+                    schema
+                        .get(members)
+                        .and_then(Value::as_array)
+                        .into_iter()
+                        .flatten(),
+                );
+            }
+        }
+        self
+    }
+
+    fn inside(&self, step: String, schemas: impl IntoIterator<Item = &'a Value>) -> Self {
+        let place = Self {
+            document: self.document,
+            at: self.at.clone() + &step,
+            schemas: Vec::new(),
+        };
+        place.with(schemas)
+    }
+
+    fn property(&self, key: &str) -> Self {
+        let declared = |schema: &&'a Value| schema.get("properties").and_then(|p| p.get(key));
+        let values = |schema: &&'a Value| schema.get("additionalProperties");
+        let schemas = self
+            .schemas
+            .iter()
+            .filter_map(|schema| declared(schema).or_else(|| values(schema)));
+        self.inside(format!(".{key}"), schemas.collect::<Vec<_>>())
+    }
+
+    fn item(&self, index: usize) -> Self {
+        let schemas = self.schemas.iter().filter_map(|schema| schema.get("items"));
+        self.inside(format!("[{index}]"), schemas.collect::<Vec<_>>())
+    }
+
+    /// Whether a null here means "not given".
+    fn is_declared_not_null(&self) -> bool {
+        !self.schemas.is_empty()
+            && self
+                .schemas
+                .iter()
+                .all(|schema| schema.get("nullable").is_none())
+    }
+
+    fn is_integer(&self) -> bool {
+        self.schemas
+            .iter()
+            .any(|schema| schema.get("type").is_some_and(|t| t == "integer"))
+    }
+
+    /// The first difference, with its place.
+    pub fn difference(&self, sent: &str, encoded: &str) -> Option<String> {
+        let (sent, encoded) = (sent.trim(), encoded.trim());
+        let same = match (kind(sent), kind(encoded)) {
+            ('{', '{') => return self.difference_in_keys(&parse(sent), &parse(encoded)),
+            ('[', '[') => {
+                return self
+                    .difference_in_items(&parse::<Vec<Json>>(sent), &parse::<Vec<Json>>(encoded));
+            }
+            ('"', '"') => {
+                let (sent, encoded): (String, String) = (parse(sent), parse(encoded));
+                sent == encoded
+                    || same_as::<DateTime<Utc>>(&sent, &encoded)
+                    || same_as::<Uuid>(&sent, &encoded)
+            }
+            ('0', '0') => {
+                same_number(sent, encoded) || (self.is_integer() && same_integer(sent, encoded))
+            }
+            ('"', '0') => match (parse_opt::<Seconds>(sent), parse_opt::<Seconds>(encoded)) {
+                (Some(sent), Some(encoded)) => sent.as_f64() == encoded.as_f64(),
+                _ => false,
+            },
+            _ => sent == encoded,
+        };
+        (!same).then(|| {
+            format!(
+                "{}: {} became {}",
+                self.at,
+                shortened(sent),
+                shortened(encoded)
+            )
+        })
+    }
+
+    fn difference_in_keys(
+        &self,
+        sent: &BTreeMap<String, Json>,
+        encoded: &BTreeMap<String, Json>,
+    ) -> Option<String> {
+        let lost_or_changed = sent.iter().find_map(|(key, value)| {
+            let place = self.property(key);
+            match encoded.get(key) {
+                Some(encoded) => place.difference(value.as_str(), encoded.as_str()),
+                None if value.is_null() && place.is_declared_not_null() => None,
+                None => Some(format!(
+                    "{}: {} is lost",
+                    place.at,
+                    shortened(value.as_str())
+                )),
+            }
+        });
+        let added = encoded.iter().find(|(key, _)| !sent.contains_key(*key));
+        lost_or_changed.or_else(|| {
+            added.map(|(key, value)| format!("{}.{key}: {value} was not sent", self.at))
+        })
+    }
+
+    fn difference_in_items(&self, sent: &[Json], encoded: &[Json]) -> Option<String> {
+        if sent.len() != encoded.len() {
+            return Some(format!(
+                "{}: {} items became {}",
+                self.at,
+                sent.len(),
+                encoded.len()
+            ));
+        }
+        sent.iter()
+            .zip(encoded)
+            .enumerate()
+            .find_map(|(index, (sent, encoded))| {
+                self.item(index).difference(sent.as_str(), encoded.as_str())
+            })
+    }
+}
+
+/// `{`, `[`, `"`, `0` for numbers, or the first letter of a keyword.
+fn kind(json: &str) -> char {
+    match json.chars().next() {
+        Some(c) if c == '-' || c.is_ascii_digit() => '0',
+        Some(c) => c,
+        None => ' ',
+    }
+}
+
+fn same_number(sent: &str, encoded: &str) -> bool {
+    let is_float = |number: &str| number.contains(['.', 'e', 'E']);
+    // `1e2` and `100.0` are the same float.
+    sent == encoded
+        || (is_float(sent) && is_float(encoded) && same_as_by(sent, encoded, |x: &f64| x.to_bits()))
+}
+
+fn same_integer(sent: &str, encoded: &str) -> bool {
+    !encoded.contains(['.', 'e', 'E']) && same_as::<f64>(sent, encoded)
+}
+
+fn same_as<T: std::str::FromStr + PartialEq>(sent: &str, encoded: &str) -> bool {
+    sent.parse::<T>()
+        .ok()
+        .is_some_and(|sent| encoded.parse().ok() == Some(sent))
+}
+
+fn same_as_by<T: std::str::FromStr, K: PartialEq>(
+    sent: &str,
+    encoded: &str,
+    key: fn(&T) -> K,
+) -> bool {
+    match (sent.parse::<T>(), encoded.parse::<T>()) {
+        (Ok(sent), Ok(encoded)) => key(&sent) == key(&encoded),
+        _ => false,
+    }
+}
+
+fn parse<T: DeserializeOwned>(json: &str) -> T {
+    serde_json::from_str(json).expect("JSON of this kind")
+}
+
+fn parse_opt<T: DeserializeOwned>(json: &str) -> Option<T> {
+    serde_json::from_str(json).ok()
+}
+
+fn shortened(json: &str) -> String {
+    let mut short: String = json.chars().take(120).collect();
+    if short.len() < json.len() {
+        short.push('…');
+    }
+    short
+}
+
+#[test]
+fn the_comparison_sees_what_matters() {
+    let document = Document::vendored();
+    let same = |schema: &str, a: &str, b: &str| document.schema(schema).difference(a, b).is_none();
+    for (schema, sent, encoded) in [
+        (
+            "FlowCreate",
+            r#"{"name": "a", "tags": ["x"]}"#,
+            r#"{"tags":["x"],"name":"a"}"#,
+        ),
+        ("FlowCreate", r#"{"tags": null}"#, "{}"),
+        (
+            "State",
+            r#"{"timestamp": "2024-01-01T00:00:00+05:30"}"#,
+            r#"{"timestamp":"2023-12-31T18:30:00Z"}"#,
+        ),
+        (
+            "EventTrigger",
+            r#"{"within": "PT1H"}"#,
+            r#"{"within":3600.0}"#,
+        ),
+        (
+            "WorkPoolCreate",
+            r#"{"concurrency_limit": 5.0}"#,
+            r#"{"concurrency_limit":5}"#,
+        ),
+    ] {
+        assert!(
+            same(schema, sent, encoded),
+            "{schema}: {sent} and {encoded}"
+        );
+    }
+    for (schema, sent, encoded) in [
+        (
+            "FlowRunCreate",
+            r#"{"parameters": {"a": 1.0}}"#,
+            r#"{"parameters":{"a":1}}"#,
+        ),
+        (
+            "FlowRunCreate",
+            r#"{"parameters": {"a": 1180591620717411303424}}"#,
+            r#"{"parameters":{"a":1180591620717411303425}}"#,
+        ),
+        (
+            "FlowRunCreate",
+            r#"{"parameters": {"a": 0.1}}"#,
+            r#"{"parameters":{"a":0.10000000000000002}}"#,
+        ),
+        ("EventTrigger", r#"{"within": 60}"#, r#"{"within":60.0}"#),
+        ("DeploymentUpdate", r#"{"description": null}"#, "{}"),
+        ("DeploymentUpdate", "{}", r#"{"paused":false}"#),
+        ("FlowCreate", r#"{"tags": ["x"]}"#, r#"{"tags":[]}"#),
+        (
+            "State",
+            r#"{"timestamp": "2024-01-01T00:00:00.000001Z"}"#,
+            r#"{"timestamp":"2024-01-01T00:00:00Z"}"#,
+        ),
+        ("FlowCreate", r#"{"name": "a"}"#, r#"{"name":"b"}"#),
+        ("FlowCreate", r#"{"name": "a"}"#, r#"{"name":null}"#),
+    ] {
+        assert!(
+            !same(schema, sent, encoded),
+            "{schema}: {sent} and {encoded}"
+        );
+    }
+}

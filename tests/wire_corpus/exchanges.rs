@@ -1,0 +1,166 @@
+//! Recorded exchanges.
+
+use std::collections::BTreeMap;
+
+use prefect_sdk::Client;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::compare::{Document, Place};
+use crate::recording::{lines, paths};
+use crate::table::{Body, Encoded, Operation, operation};
+
+#[derive(Deserialize)]
+struct Exchange {
+    op: Option<String>,
+    method: String,
+    template: String,
+    status: u16,
+    request_kind: Option<String>,
+    response_kind: String,
+    request: Option<Box<RawValue>>,
+    response: Option<Box<RawValue>>,
+}
+
+impl Exchange {
+    /// The problems of this exchange.
+    async fn judge(&self, document: &Document, operation: &Operation) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.status >= 400 {
+            problems.extend(self.judge_failure().await);
+            return problems;
+        }
+        if let Some(request) = self.json_request() {
+            let place = document.request(operation.id);
+            problems.extend(self.judge_body(&operation.request, place, "request", request));
+        }
+        if self.response_kind == "json" {
+            let reply = self.response.as_deref().map_or("null", RawValue::get);
+            let place = document.reply(operation.id);
+            problems.extend(self.judge_body(&operation.reply, place, "reply", reply));
+        }
+        problems
+    }
+
+    fn judge_body(&self, body: &Body, place: Place<'_>, what: &str, sent: &str) -> Option<String> {
+        let problem = match body {
+            Body::Json(round_trip) => {
+                // Other versions, whose operations have no id here, may have values of their own.
+                let known = |encoded: Encoded| match self.op {
+                    Some(_) => encoded.known(),
+                    None => Ok(encoded.json),
+                };
+                match round_trip(sent).and_then(known) {
+                    Ok(encoded) => place.difference(sent, &encoded)?,
+                    Err(problem) => problem,
+                }
+            }
+            Body::Bytes => return None,
+            // Only a null may be thrown away.
+            Body::None if sent == "null" => return None,
+            Body::None => format!("{sent} has no type"),
+        };
+        Some(format!("{what}: {problem}"))
+    }
+
+    /// The body, if there is one of JSON. (NaN and Infinity, which Python sends as they are, are no
+    /// JSON: a typed client cannot be made to send them, and the server answers null for them.)
+    fn json_request(&self) -> Option<&str> {
+        let json = self
+            .request_kind
+            .as_deref()
+            .is_none_or(|kind| kind == "json");
+        let request = self.request.as_deref().map(RawValue::get)?;
+        // Recordings without a kind have null for "no body".
+        let none = self.request_kind.is_none() && request == "null";
+        (json && !none).then_some(request)
+    }
+
+    /// A failure gives an `Error` with the server's message.
+    async fn judge_failure(&self) -> Option<String> {
+        let body = self
+            .response
+            .as_deref()
+            .map_or("", RawValue::get)
+            .to_owned();
+        let server = MockServer::start().await;
+        let reply = ResponseTemplate::new(self.status)
+            // So that a 503 is not repeated, which would only take time.
+            .insert_header("retry-after", "3600")
+            .set_body_raw(body.clone(), "application/json");
+        Mock::given(any()).respond_with(reply).mount(&server).await;
+        let client = Client::builder()
+            .api_url(format!("{}/api", server.uri()))
+            .build()
+            .expect("a client");
+        let error = client.raw().hello().await.err()?;
+        let said = server_message(&body);
+        let repeated = said.is_none_or(|said| error.message().contains(&said));
+        let right = error
+            .status()
+            .is_some_and(|status| status.as_u16() == self.status)
+            && repeated
+            && error.to_string().lines().count() == 1;
+        (!right).then(|| format!("error: {body} became {error}"))
+    }
+}
+
+/// What a failure's body says, in one line.
+fn server_message(body: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    let said = ["exception_message", "detail"]
+        .iter()
+        .find_map(|key| body[key].as_str())?;
+    Some(said.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[tokio::test]
+async fn recorded_exchanges_survive() {
+    let document = Document::vendored();
+    let defaults = [
+        "tests/wire_corpus/sample-exchanges.jsonl",
+        "../shared/corpus/exchanges.jsonl.gz",
+        "../shared/corpus/versions/exchanges-3.4.25.jsonl.gz",
+    ];
+    let mut all_failed = 0;
+    for path in paths("PREFECT_WIRE_CORPUS", &defaults) {
+        let (mut judged, mut unknown) = (0, 0);
+        let mut failures: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for line in lines(&path) {
+            let exchange: Exchange = serde_json::from_str(&line).expect("an exchange");
+            let Some(operation) =
+                operation(exchange.op.as_deref(), &exchange.method, &exchange.template)
+            else {
+                unknown += 1;
+                continue;
+            };
+            judged += 1;
+            let problems = exchange.judge(&document, operation).await;
+            if !problems.is_empty() {
+                failures
+                    .entry(operation.id.to_owned())
+                    .or_default()
+                    .push(problems.join("; "));
+            }
+        }
+        let failed: usize = failures.values().map(Vec::len).sum();
+        for (operation, problems) in &failures {
+            println!(
+                "{operation}: {} failed, first: {}",
+                problems.len(),
+                problems[0]
+            );
+        }
+        println!(
+            "{}: {unknown} of operations that this document lacks",
+            path.display()
+        );
+        println!("{judged} exchanges, {failed} failed");
+        assert!(judged > 0, "{} has no exchange to judge", path.display());
+        all_failed += failed;
+    }
+    assert_eq!(all_failed, 0, "see above");
+}

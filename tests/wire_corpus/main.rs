@@ -1,0 +1,15 @@
+//! Judges the types by recorded traffic: what a server sent, and what it accepted, decodes and
+//! encodes back to the same JSON.
+//!
+//! `PREFECT_WIRE_CORPUS` and `PREFECT_WIRE_INSTANCES` name other recordings of the same form
+//! (`.jsonl` or `.jsonl.gz`). By default those of `../shared/corpus/` are judged, where they are,
+//! and always the small sample beside this file.
+
+mod compare;
+mod exchanges;
+mod instances;
+#[path = "../../build/mod.rs"]
+#[allow(dead_code)]
+mod pipeline;
+mod recording;
+mod table;
