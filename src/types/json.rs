@@ -136,6 +136,13 @@ impl From<Value> for Json {
     }
 }
 
+/// `None` is `null`.
+impl From<Option<Value>> for Json {
+    fn from(value: Option<Value>) -> Self {
+        value.map_or_else(Self::null, Self::from)
+    }
+}
+
 macro_rules! from_serializable {
     ($($source:ty),*) => {
         $(impl From<$source> for Json {

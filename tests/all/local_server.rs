@@ -1,5 +1,9 @@
 //! `LocalServer` itself.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
 use prefect_sdk::types::ReadFlowsRequest;
 use prefect_sdk::{Client, ErrorKind, LocalServer};
 
@@ -134,4 +138,54 @@ async fn a_server_that_dies_shows_the_end_of_its_log() {
         said.contains("the end of its log") && said.contains("nonsense"),
         "{said}"
     );
+}
+
+/// Not a test by itself: `a_killed_program_takes_its_server_with_it` runs it in another process.
+#[tokio::test]
+async fn a_program_that_is_killed() {
+    if std::env::var_os("PREFECT_SDK_TEST_KILLED").is_some() {
+        let server = LocalServer::start().await.expect("starts");
+        println!("\n{}", server.api_url());
+        std::future::pending::<()>().await;
+    }
+}
+
+#[tokio::test]
+async fn a_killed_program_takes_its_server_with_it() {
+    let mut program = Command::new(std::env::current_exe().expect("this test binary"))
+        .args([
+            "--exact",
+            "local_server::a_program_that_is_killed",
+            "--nocapture",
+        ])
+        .env("PREFECT_SDK_TEST_KILLED", "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let output = BufReader::new(program.stdout.take().expect("piped"));
+    let url = output
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("http"));
+    let client = Client::builder()
+        .api_url(url.expect("a URL"))
+        .build()
+        .expect("a client");
+    client
+        .raw()
+        .health_check()
+        .await
+        .expect("the server of the other program is up");
+
+    // SIGKILL: no destructor and no signal handler of the program runs.
+    program.kill().expect("killed");
+    program.wait().expect("ended");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while client.raw().health_check().await.is_ok() {
+        assert!(
+            Instant::now() < deadline,
+            "the server goes on without its program"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

@@ -5,3 +5,5 @@ mod errors;
 mod local_server;
 mod support;
 mod transport;
+mod types;
+mod updates;
