@@ -47,7 +47,11 @@ fn run() -> Result<()> {
                 "cargo::warning=the rule `{rule}` of build/normalise matches nothing any more"
             );
         }
-        for action in lowered.overlay.iter().filter(|action| action.hits == 0) {
+        for action in lowered
+            .overlay
+            .iter()
+            .filter(|action| action.hits == 0 && !action.older)
+        {
             println!(
                 "cargo::warning=the target `{}` of {OVERLAY} matches nothing any more",
                 action.target

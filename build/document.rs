@@ -12,7 +12,7 @@ pub const SCHEMA_PREFIX: &str = "#/components/schemas/";
 /// The HTTP methods of a path item; its other keys are not operations.
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 
-/// Reads YAML or JSON (a subset of YAML, so one reader serves both).
+/// Reads YAML or JSON.
 pub fn read(path: &Path) -> Result<Value> {
     let at = path.display().to_string();
     let text = std::fs::read_to_string(path)
@@ -93,7 +93,7 @@ impl Operation<'_> {
     }
 }
 
-/// Every operation, in the order of the document.
+/// Every operation.
 pub fn operations(document: &Value) -> Vec<Operation<'_>> {
     let paths = document.get("paths").and_then(Value::as_object);
     paths

@@ -1,6 +1,9 @@
 //! Applies an OpenAPI Overlay (1.0): corrections of the document that no general rule can make.
 //!
 //! Of JSONPath only what the overlay needs: `$`, `.name`, `['name']`, `[0]` and the wildcard `*`.
+//!
+//! Two extensions: `x-rename: name` renames the property that is the target, also where it is
+//! required; `x-older: true` says that only older documents than the vendored one have the target.
 
 use serde_json::Value;
 
@@ -13,6 +16,8 @@ pub struct Applied {
     pub target: String,
     /// How many places it matched; none means that it went stale.
     pub hits: usize,
+    /// Whether it is for older documents only.
+    pub older: bool,
 }
 
 /// Applies every action of `overlay` in order.
@@ -34,20 +39,21 @@ pub fn apply(document: &mut Value, overlay: &Value) -> Result<Vec<Applied>> {
             ));
         }
         let steps = parse_path(target).map_err(|says| Problem::new(&at, says))?;
-        let remove = action.get("remove").and_then(Value::as_bool) == Some(true);
-        let hits = match (remove, action.get("update")) {
-            (true, None) => remove_at(document, &steps),
-            (false, Some(update)) => update_at(document, &steps, update),
+        let flag = |key: &str| action.get(key).and_then(Value::as_bool) == Some(true);
+        let hits = match (flag("remove"), action.get("update"), text("x-rename")) {
+            (true, None, None) => remove_at(document, &steps),
+            (false, Some(update), None) => update_at(document, &steps, update),
+            (false, None, Some(name)) => rename_at(document, &steps, name),
             _ => {
-                return Err(Problem::new(
-                    at,
-                    "an action has either `update` or `remove: true`",
-                ));
+                let says = "an action has one of `update`, `remove: true` and `x-rename`";
+                return Err(Problem::new(at, says));
             }
         };
+        let older = flag("x-older");
         applied.push(Applied {
             target: target.to_owned(),
             hits,
+            older,
         });
     }
     Ok(applied)
@@ -93,16 +99,10 @@ fn parse_path(path: &str) -> Result<Vec<Step>, String> {
 }
 
 fn update_at(value: &mut Value, steps: &[Step], update: &Value) -> usize {
-    match steps {
-        [] => {
-            merge(value, update);
-            1
-        }
-        [step, rest @ ..] => select(value, step)
-            .into_iter()
-            .map(|child| update_at(child, rest, update))
-            .sum(),
-    }
+    at_each(value, steps, &|target| {
+        merge(target, update);
+        1
+    })
 }
 
 fn remove_at(value: &mut Value, steps: &[Step]) -> usize {
@@ -121,6 +121,40 @@ fn remove_at(value: &mut Value, steps: &[Step]) -> usize {
         [step, rest @ ..] => select(value, step)
             .into_iter()
             .map(|child| remove_at(child, rest))
+            .sum(),
+    }
+}
+
+/// The target is `…properties.old`; the schema around it may list `old` as required.
+fn rename_at(value: &mut Value, steps: &[Step], new: &str) -> usize {
+    let [schema @ .., properties, Step::Name(old)] = steps else {
+        return 0;
+    };
+    let rename = |schema: &mut Value| {
+        let found = select(schema, properties)
+            .into_iter()
+            .next()
+            .and_then(Value::as_object_mut);
+        let Some(property) = found.and_then(|properties| properties.remove(old)) else {
+            return 0;
+        };
+        schema["properties"][new] = property;
+        for key in schema["required"].as_array_mut().into_iter().flatten() {
+            if key == old {
+                *key = new.into();
+            }
+        }
+        1
+    };
+    at_each(value, schema, &rename)
+}
+
+fn at_each(value: &mut Value, steps: &[Step], change: &dyn Fn(&mut Value) -> usize) -> usize {
+    match steps {
+        [] => change(value),
+        [step, rest @ ..] => select(value, step)
+            .into_iter()
+            .map(|child| at_each(child, rest, change))
             .sum(),
     }
 }

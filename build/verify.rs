@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::document::{for_each_schema, operations, ref_name, schemas};
-use super::normalise::{is_type, pascal_case};
+use super::normalise::is_type;
 use super::problem::{Problem, Result};
 
 /// Keywords that the generator understands, and whose absence elsewhere is no loss.
@@ -47,6 +47,7 @@ pub fn verify(document: &Value) -> Result<()> {
         }
         Ok(())
     })?;
+    check_operations(document)?;
     check_names(document)
 }
 
@@ -110,32 +111,64 @@ fn check_shape(at: &str, schema: &Value) -> Result<()> {
     Ok(())
 }
 
+/// What would be an argument of a method and never be sent.
+fn check_operations(document: &Value) -> Result<()> {
+    for operation in operations(document) {
+        let parameters = operation.body.get("parameters").and_then(Value::as_array);
+        for parameter in parameters.into_iter().flatten() {
+            if parameter["in"] != "path" && parameter["in"] != "query" {
+                let says = format!(
+                    "the parameter {} is neither in the path nor in the query; drop it by a rule in normalise::parameters or send it in the transport",
+                    parameter["name"]
+                );
+                return Err(Problem::new(operation.at, says));
+            }
+        }
+        let content = operation
+            .body
+            .pointer("/requestBody/content")
+            .and_then(Value::as_object);
+        if let Some(mime) = content.and_then(|c| c.keys().find(|mime| *mime != "application/json"))
+        {
+            let says = format!("a request body of {mime} is not understood, only JSON is");
+            return Err(Problem::new(operation.at, says));
+        }
+    }
+    Ok(())
+}
+
+/// Names that the generated file uses for something else.
+const RESERVED: [&str; 10] = [
+    "BTreeMap", "DateTime", "Field", "Option", "Result", "Self", "String", "Tag", "Uuid", "Vec",
+];
+
 fn check_names(document: &Value) -> Result<()> {
     let mut taken: BTreeMap<String, &str> = BTreeMap::new();
-    for name in schemas(document).keys() {
-        if !name.starts_with(|c: char| c.is_ascii_uppercase())
-            || !name.chars().all(|c| c.is_ascii_alphanumeric())
-        {
+    for (name, schema) in schemas(document) {
+        let at = format!("$.components.schemas.{name}");
+        if RESERVED.contains(&name.as_str()) || syn::parse_str::<syn::Ident>(name).is_err() {
             return Err(Problem::new(
-                format!("$.components.schemas.{name}"),
-                "Rust cannot spell this name; rename the schema by a rule in normalise::names",
+                at,
+                "Rust cannot take this name for a type; rename the schema in the overlay or by a rule",
             ));
         }
-        if let Some(other) = taken.insert(pascal_case(name).to_lowercase(), name) {
+        if schema.get("nullable").is_some() {
             return Err(Problem::new(
-                format!("$.components.schemas.{name}"),
-                format!("the name differs from `{other}` in capitals only"),
+                at,
+                "a component that may be null is not understood",
             ));
+        }
+        if let Some(other) = taken.insert(name.to_lowercase(), name) {
+            let says = format!("the name differs from `{other}` in capitals only");
+            return Err(Problem::new(at, says));
         }
     }
     let mut ids: BTreeMap<String, String> = BTreeMap::new();
     for operation in operations(document) {
         let id = operation.id()?.to_owned();
         if let Some(other) = ids.insert(id.clone(), operation.at.clone()) {
-            return Err(Problem::new(
-                operation.at,
-                format!("`{id}` is the name of {other} already"),
-            ));
+            let says = format!("`{id}` is the name of {other} already");
+            return Err(Problem::new(operation.at, says));
         }
     }
     Ok(())

@@ -9,7 +9,8 @@ use uuid::Uuid;
 #[tokio::main]
 async fn main() -> Result<()> {
     // Kept until the end: dropping it stops the server.
-    let (client, _server) = match std::env::var_os("PREFECT_API_URL") {
+    let url = std::env::var_os("PREFECT_API_URL").filter(|url| !url.is_empty());
+    let (client, _server) = match url {
         Some(_) => (Client::from_env()?, None),
         None => {
             println!("PREFECT_API_URL is not set: starting a Prefect server …");

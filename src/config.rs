@@ -24,6 +24,18 @@ pub struct ClientBuilder {
     api_url: Option<String>,
     api_key: Option<String>,
     auth_string: Option<String>,
+    proxy: Proxy,
+}
+
+/// Which proxy a client goes through.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Proxy {
+    /// What the environment says (`HTTP_PROXY` and its like).
+    #[default]
+    System,
+    /// None: the server is on this machine.
+    #[cfg_attr(not(feature = "local-server"), allow(dead_code))]
+    None,
 }
 
 impl ClientBuilder {
@@ -46,6 +58,17 @@ impl ClientBuilder {
         self
     }
 
+    #[cfg(feature = "local-server")]
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.api_url.as_deref()
+    }
+
+    #[cfg(feature = "local-server")]
+    pub(crate) fn no_proxy(mut self) -> Self {
+        self.proxy = Proxy::None;
+        self
+    }
+
     /// What the environment says; variables that are absent or empty set nothing.
     pub(crate) fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
@@ -53,6 +76,7 @@ impl ClientBuilder {
             api_url: set("PREFECT_API_URL"),
             api_key: set("PREFECT_API_KEY"),
             auth_string: set("PREFECT_API_AUTH_STRING"),
+            ..Self::default()
         }
     }
 
@@ -73,6 +97,7 @@ impl ClientBuilder {
             api_url,
             api_key: self.api_key,
             auth_string: self.auth_string,
+            proxy: self.proxy,
         })
     }
 }
@@ -94,6 +119,7 @@ pub(crate) struct Config {
     api_url: Url,
     api_key: Option<String>,
     auth_string: Option<String>,
+    pub(crate) proxy: Proxy,
 }
 
 impl Config {
@@ -153,13 +179,12 @@ fn parse_api_url(text: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// A URL as it may be shown, even one that does not parse.
+/// A URL as it may be shown, even one that does not parse: without what may be a credential.
 fn without_credentials(text: &str) -> String {
-    match (text.find("://"), text.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            format!("{}[redacted]{}", &text[..scheme + 3], &text[at..])
-        }
-        _ => text.to_owned(),
+    let end = text.find(['?', '#']).unwrap_or(text.len());
+    match text[..end].rfind('@') {
+        Some(at) => format!("[redacted]{}", &text[at..end]),
+        None => text[..end].to_owned(),
     }
 }
 
@@ -200,8 +225,18 @@ mod tests {
 
     #[test]
     fn credentials_in_a_url_are_refused_and_not_repeated() {
-        let said = refusal("https://joe:hunter2@host/api");
-        assert!(!said.contains("hunter2") && !said.contains("joe"), "{said}");
+        for url in [
+            "https://joe:hunter2@host/api",
+            "joe:hunter2@host/api",
+            "https:/joe:hunter2@host/api",
+            "https://host/api?token=hunter2",
+            "https://host/api#hunter2",
+        ] {
+            let said = refusal(url);
+            assert!(!said.contains("hunter2") && !said.contains("joe"), "{said}");
+            let shown = format!("{:?}", Client::builder().api_url(url));
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
     }
 
     #[test]
@@ -240,6 +275,7 @@ mod tests {
             api_url: Url::parse("http://h/api").expect("a URL"),
             api_key: Some("KEY1".into()),
             auth_string: Some("u:PASS1".into()),
+            proxy: Proxy::System,
         };
         let header = config
             .authorization()

@@ -20,7 +20,6 @@ pub use progenitor_client::{ByteStream, ResponseValue};
 use crate::transport::{Transport, segment};
 
 /// All operations of the Prefect API, as generated; see [`crate::Client::raw`].
-#[derive(Debug)]
 pub struct Client {
     baseurl: String,
     client: reqwest::Client,
@@ -34,6 +33,12 @@ impl Client {
             client: transport.http().clone(),
             inner: transport,
         }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.inner.fmt(f)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind};
+use reqwest::Method;
+
+use crate::error::Error;
 
 /// One request and five repetitions, as Prefect's own client.
 const ATTEMPTS: u32 = 6;
@@ -15,10 +17,14 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// How long to wait before the attempt after `attempt` (counted from 1), if there is to be one.
 ///
 /// Only 429 and 503 are repeated: the server answers so *instead* of working on the request (on
-/// SQLite, 503 is "database is locked"), so that nothing is done twice.
+/// SQLite, 503 is "database is locked"), so that nothing is done twice. A 503 that is not the
+/// server's own may be a gateway's that lost the reply: it is repeated only for a reading request.
 pub(crate) fn delay_after(attempt: u32, error: &Error) -> Option<Duration> {
-    let refused = error.kind() == ErrorKind::RateLimited
-        || error.status().is_some_and(|status| status.as_u16() == 503);
+    let refused = match error.status().map(|status| status.as_u16()) {
+        Some(429) => true,
+        Some(503) => error.body().starts_with(b"{") || error.method() == Some(&Method::GET),
+        _ => false,
+    };
     if !refused || attempt >= ATTEMPTS {
         return None;
     }
@@ -33,20 +39,20 @@ mod tests {
     use reqwest::header::{HeaderMap, RETRY_AFTER};
 
     use super::*;
+    use crate::error::ErrorKind;
 
-    fn delay(attempt: u32, kind: ErrorKind, status: u16, retry_after: Option<&str>) -> Option<f64> {
+    fn delay(attempt: u32, status: u16, retry_after: Option<&str>, body: &str) -> Option<f64> {
         let headers =
             retry_after.map(|value| (RETRY_AFTER, value.parse().expect("a header value")));
         let status = StatusCode::from_u16(status).expect("a status");
-        let error = Error::new(kind, "").replied(status, HeaderMap::from_iter(headers), []);
+        let error = Error::new(ErrorKind::Status, "");
+        let error = error.replied(status, HeaderMap::from_iter(headers), body);
         delay_after(attempt, &error).map(|delay| delay.as_secs_f64())
     }
 
     #[test]
     fn what_the_server_refused_is_repeated_five_times() {
-        let delays: Vec<_> = (1..=6)
-            .map(|n| delay(n, ErrorKind::Server, 503, None))
-            .collect();
+        let delays: Vec<_> = (1..=6).map(|n| delay(n, 503, None, "{}")).collect();
         assert_eq!(
             delays,
             [Some(0.1), Some(0.2), Some(0.4), Some(0.8), Some(1.6), None]
@@ -55,16 +61,14 @@ mod tests {
 
     #[test]
     fn the_server_says_how_long_to_wait_within_reason() {
-        assert_eq!(
-            delay(1, ErrorKind::RateLimited, 429, Some("2.5")),
-            Some(2.5)
-        );
-        assert_eq!(delay(1, ErrorKind::RateLimited, 429, Some("86400")), None);
+        assert_eq!(delay(1, 429, Some("2.5"), ""), Some(2.5));
+        assert_eq!(delay(1, 429, Some("86400"), ""), None);
     }
 
     #[test]
     fn what_may_have_happened_is_not_repeated() {
-        assert_eq!(delay(1, ErrorKind::Server, 500, None), None);
-        assert_eq!(delay(1, ErrorKind::Locked, 423, Some("1")), None);
+        assert_eq!(delay(1, 500, None, "{}"), None);
+        assert_eq!(delay(1, 423, Some("1"), "{}"), None);
+        assert_eq!(delay(1, 503, None, "upstream reset"), None, "a gateway's");
     }
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use progenitor_client::{ByteStream, ResponseValue};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Request, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 
-use crate::config::Config;
+use crate::config::{Config, Proxy};
 use crate::error::{Call, Error, ErrorKind, Result};
 use crate::retry;
 
@@ -19,7 +20,7 @@ const API_VERSION_HEADER: HeaderName = HeaderName::from_static("x-prefect-api-ve
 /// A server closes idle connections after 5 s: a pooled one must not be used when that is near.
 const POOL_IDLE: Duration = Duration::from_secs(4);
 
-/// What Prefect's own client waits for a reply.
+/// What Prefect's own client waits for a reply. For a stream, between two parts of it.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Sends requests.
@@ -31,8 +32,6 @@ pub(crate) struct Transport {
 
 impl std::fmt::Debug for Transport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // reqwest prints default headers, and so the authorization, as sensitive: still not ours
-        // to show.
         f.debug_struct("Transport")
             .field("api_url", &self.api_url)
             .finish_non_exhaustive()
@@ -51,12 +50,17 @@ impl Transport {
             // client's `prefect/…` agents; this one does not pretend to be it.
             .user_agent(concat!("prefect-sdk-rust/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
-            .timeout(TIMEOUT)
+            .connect_timeout(TIMEOUT)
+            .read_timeout(TIMEOUT)
             .pool_idle_timeout(POOL_IDLE)
-            .build()
-            .map_err(|error| {
-                Error::configuration("the HTTP client cannot be set up").caused_by(error)
-            })?;
+            .redirect(Policy::custom(within_origin));
+        let http = match config.proxy {
+            Proxy::System => http,
+            Proxy::None => http.no_proxy(),
+        };
+        let http = http.build().map_err(|error| {
+            Error::configuration("the HTTP client cannot be set up").caused_by(error)
+        })?;
         Ok(Self {
             http,
             api_url: config.api_url().as_str().trim_end_matches('/').to_owned(),
@@ -77,13 +81,13 @@ impl Transport {
         request: RequestBuilder,
         operation: &'static str,
     ) -> Result<ResponseValue<T>> {
-        let request = request.header(ACCEPT, "application/json");
+        let request = request.header(ACCEPT, "application/json").timeout(TIMEOUT);
         let (call, response) = self.send(request, operation).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.map_err(|error| call.failed(error))?;
         match serde_json::from_slice(&body) {
             Ok(value) => Ok(ResponseValue::new(value, status, headers)),
-            Err(error) if is_json(&headers) => {
+            Err(error) if content_type(&headers).starts_with("application/json") => {
                 // Only now is it worth knowing where.
                 let mut json = serde_json::Deserializer::from_slice(&body);
                 let located = serde_path_to_error::deserialize::<_, T>(&mut json);
@@ -95,12 +99,9 @@ impl Transport {
                     .error(ErrorKind::Decode, message)
                     .replied(status, headers, body))
             }
-            Err(_) => {
-                let message = "the reply is not JSON: a proxy or a login page may have answered";
-                Err(call
-                    .error(ErrorKind::UnexpectedBody, message)
-                    .replied(status, headers, body))
-            }
+            Err(_) => Err(call
+                .error(ErrorKind::UnexpectedBody, PAGE)
+                .replied(status, headers, body)),
         }
     }
 
@@ -110,7 +111,8 @@ impl Transport {
         request: RequestBuilder,
         operation: &'static str,
     ) -> Result<ResponseValue<()>> {
-        let (_, response) = self.send(request, operation).await?;
+        let (call, response) = self.send(request.timeout(TIMEOUT), operation).await?;
+        refuse_page(&call, &response)?;
         Ok(ResponseValue::empty(response))
     }
 
@@ -120,7 +122,8 @@ impl Transport {
         request: RequestBuilder,
         operation: &'static str,
     ) -> Result<ResponseValue<ByteStream>> {
-        let (_, response) = self.send(request, operation).await?;
+        let (call, response) = self.send(request, operation).await?;
+        refuse_page(&call, &response)?;
         Ok(ResponseValue::stream(response))
     }
 
@@ -179,12 +182,48 @@ impl Transport {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers
+/// A login page may arrive as a success, and no server of Prefect's sends HTML.
+fn refuse_page(call: &Call, response: &Response) -> Result<()> {
+    match content_type(response.headers()).starts_with("text/html") {
+        true => Err(call.error(ErrorKind::UnexpectedBody, PAGE).replied(
+            response.status(),
+            response.headers().clone(),
+            [],
+        )),
+        false => Ok(()),
+    }
+}
+
+const PAGE: &str = "the reply is not a Prefect server's: a proxy or a login page may have answered";
+
+fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|value| value.starts_with("application/json"))
+    value.unwrap_or_default()
 }
+
+/// Follows redirects within the origin, and from `http` to `https` of the same host: neither
+/// credentials nor what is sent may reach another one.
+fn within_origin(attempt: Attempt<'_>) -> Action {
+    let (to, from) = (attempt.url(), attempt.previous().last());
+    let same = from.is_some_and(|from| {
+        let upgraded = from.scheme() == "http" && to.scheme() == "https";
+        from.origin() == to.origin() || (upgraded && from.host() == to.host())
+    });
+    if !same {
+        let elsewhere = to.origin().ascii_serialization();
+        return attempt.error(format!(
+            "it leads to {elsewhere}; is that the API URL to use?"
+        ));
+    }
+    if attempt.previous().len() > MOST_REDIRECTS {
+        return attempt.error("there are too many");
+    }
+    attempt.follow()
+}
+
+const MOST_REDIRECTS: usize = 10;
 
 /// One path segment, percent-encoded; the generated code calls it for every path parameter.
 ///

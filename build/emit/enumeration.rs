@@ -17,7 +17,7 @@ pub fn write(context: &Context<'_>, schema: &Value) -> Result<String> {
     for value in values {
         let name = pascal_case(value);
         let clash = variants.iter().any(|(other, _)| *other == name) || name == "Unknown";
-        if clash || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        if clash || syn::parse_str::<syn::Ident>(&name).is_err() {
             return Err(Problem::new(
                 context.at,
                 format!("no variant can be named after the enum value {value:?}"),

@@ -1,9 +1,11 @@
 //! Objects as structs.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{Context, docs, rust_type};
-use crate::pipeline::problem::Result;
+use crate::pipeline::problem::{Problem, Result};
 
 /// Writes one struct.
 pub fn write(context: &Context<'_>, schema: &Value) -> Result<String> {
@@ -17,6 +19,16 @@ pub fn write(context: &Context<'_>, schema: &Value) -> Result<String> {
     let mut fields = properties
         .map(|(key, schema)| Field::of(context, key, schema, required.contains(&key.as_str())))
         .collect::<Result<Vec<_>>>()?;
+    let mut names = BTreeMap::new();
+    for field in &fields {
+        if let Some(other) = names.insert(&field.ident, field.key) {
+            let says = format!(
+                "the properties {other:?} and {:?} would be one field",
+                field.key
+            );
+            return Err(Problem::new(context.at, says));
+        }
+    }
     // What must be given comes first, in the order in which upstream declares it.
     fields.sort_by_key(|field| {
         required
@@ -25,9 +37,6 @@ pub fn write(context: &Context<'_>, schema: &Value) -> Result<String> {
             .unwrap_or(usize::MAX)
     });
 
-    // Only what is never read, and what the server refuses undeclared keys in, does without.
-    let strict = schema.get("x-forbids-extras").is_some() && !context.is_read();
-    let extra = if strict { "" } else { " + extra" };
     let usage = if context.is_sent() { "sent" } else { "read" };
     let arguments: Vec<String> = fields
         .iter()
@@ -35,10 +44,7 @@ pub fn write(context: &Context<'_>, schema: &Value) -> Result<String> {
         .map(|field| format!("{} [{}]", field.ident, field.argument()))
         .collect();
     let mut out = format!("object! {{\n{}", docs::indent(&context.docs(schema)));
-    out.push_str(&format!(
-        "    pub struct {}{extra} {usage} {{\n",
-        context.name
-    ));
+    out.push_str(&format!("    pub struct {} {usage} {{\n", context.name));
     for field in &fields {
         out.push_str(&docs::comment(&field.docs, "        "));
         let Field {
@@ -101,7 +107,7 @@ impl<'a> Field<'a> {
             "" => format!("`{key}`."),
             said => said.to_owned(),
         };
-        let secrecy = if schema.get("x-secret").is_some() {
+        let secrecy = if holds_secret(schema) {
             "secret"
         } else {
             "open"
@@ -127,27 +133,32 @@ impl Field<'_> {
     }
 }
 
-/// A field name: keywords get an underscore behind, other characters become one.
-fn ident(key: &str) -> String {
-    const KEYWORDS: [&str; 12] = [
-        "type", "match", "ref", "async", "await", "in", "loop", "move", "self", "where", "use",
-        "mod",
-    ];
-    let mut ident: String = key
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    if KEYWORDS.contains(&key) || key == "extra" || key == "new" {
-        ident.push('_');
+/// Whether the schema, or one inside it, is marked as a secret.
+fn holds_secret(schema: &Value) -> bool {
+    match schema {
+        Value::Object(map) => map.contains_key("x-secret") || map.values().any(holds_secret),
+        Value::Array(items) => items.iter().any(holds_secret),
+        _ => false,
     }
+}
+
+/// A field name: other characters become an underscore, and what Rust or the type itself has
+/// another use for gets one behind.
+fn ident(key: &str) -> String {
+    let lower = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '_'
+        }
+    };
+    let mut ident: String = key.chars().map(lower).collect();
     if ident.starts_with(|c: char| c.is_ascii_digit()) {
         ident.insert(0, '_');
+    }
+    // `extra` is where undeclared keys are, `new` the constructor beside the setters.
+    if matches!(ident.as_str(), "extra" | "new") || syn::parse_str::<syn::Ident>(&ident).is_err() {
+        ident.push('_');
     }
     ident
 }

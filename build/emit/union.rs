@@ -36,11 +36,12 @@ pub fn write(context: &Context<'_>, schema: &Value) -> Result<String> {
             Some(tags) => pascal_case(&tags[i].1),
             None => variant_name(context.name, ty, &types),
         };
-        if names.contains(&name) || name == "Unknown" {
+        let clash = names.contains(&name) || name == "Unknown";
+        if clash || syn::parse_str::<syn::Ident>(&name).is_err() {
             return Err(Problem::new(
                 context.at,
                 format!(
-                    "two variants would be called `{name}`; a rule in normalise::unions has to merge them"
+                    "no variant can be called `{name}`; a rule in normalise::unions has to merge or rename it"
                 ),
             ));
         }

@@ -46,26 +46,32 @@ impl Usage {
         usage
     }
 
-    /// "Sent by …. Returned by …", or what the type is part of.
+    /// Which operations send and return the type; for one inside others, what it is part of, too.
     pub fn sentence(&self, name: &str) -> String {
-        let list = |users: &BTreeMap<String, Vec<String>>, verb: &str| {
-            let users = users.get(name)?.iter();
-            let links = users.map(|id| format!("[`{id}`](crate::raw::Client::{id})"));
-            Some(format!(
-                "{verb} by {}.",
-                links.collect::<Vec<_>>().join(", ")
-            ))
-        };
-        let mut sentences: Vec<String> =
-            [list(&self.takers, "Sent"), list(&self.givers, "Returned")]
-                .into_iter()
-                .flatten()
-                .collect();
-        if sentences.is_empty() {
-            let parents = self.parents.get(name).into_iter().flatten();
-            let links: Vec<_> = parents.map(|parent| format!("[`{parent}`]")).collect();
+        let mut sentences = Vec::new();
+        let direct = self.takers.contains_key(name) || self.givers.contains_key(name);
+        let parents: Vec<_> = self
+            .parents
+            .get(name)
+            .into_iter()
+            .flatten()
+            .map(|p| format!("[`{p}`]"))
+            .collect();
+        if !direct && !parents.is_empty() {
+            sentences.push(format!("Part of {}.", parents.join(", ")));
+        }
+        let around = self.around(name);
+        for (verb, users) in [("Sent", &self.takers), ("Returned", &self.givers)] {
+            let users = around.iter().filter_map(|name| users.get(*name)).flatten();
+            let users: BTreeSet<&String> = users.collect();
+            let links = users.iter().take(MOST_USERS);
+            let links = links.map(|id| format!("[`{id}`](crate::raw::Client::{id})"));
+            let mut links = links.collect::<Vec<_>>().join(", ");
+            if users.len() > MOST_USERS {
+                links.push_str(&format!(" and {} more", users.len() - MOST_USERS));
+            }
             if !links.is_empty() {
-                sentences.push(format!("Part of {}.", links.join(", ")));
+                sentences.push(format!("{verb} by {links}."));
             }
         }
         match sentences.is_empty() {
@@ -73,7 +79,27 @@ impl Usage {
             false => format!("\n\n{}", sentences.join("\n")),
         }
     }
+
+    /// The type, if operations use it as it is; else all types around it.
+    fn around<'a>(&'a self, name: &'a str) -> BTreeSet<&'a str> {
+        let mut around = BTreeSet::from([name]);
+        if self.takers.contains_key(name) || self.givers.contains_key(name) {
+            return around;
+        }
+        let mut open = vec![name];
+        while let Some(name) = open.pop() {
+            for parent in self.parents.get(name).into_iter().flatten() {
+                if around.insert(parent) {
+                    open.push(parent);
+                }
+            }
+        }
+        around
+    }
 }
+
+/// Operations that a doc comment names; a task run's state is in dozens.
+const MOST_USERS: usize = 8;
 
 fn add_closure(document: &Value, name: &str, found: &mut BTreeSet<String>) {
     if found.insert(name.to_owned()) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::names::pascal_case;
 use crate::pipeline::document::{
@@ -20,13 +20,14 @@ use crate::pipeline::problem::{Problem, Result};
 pub fn hoist(document: &mut Value) -> Result<usize> {
     let mut hoist = Hoist::default();
     for (name, schema) in schemas(document) {
-        hoist.components.insert(name.clone());
         if is_type(schema) {
             hoist
                 .by_shape
                 .entry(shape(schema))
                 .or_insert_with(|| name.clone());
         }
+        hoist.taken.insert(name.clone());
+        hoist.components.insert(name.clone());
     }
     // Explicit names first: an equal type without one may come earlier in the document.
     let mut roots = std::mem::take(schemas_mut(document));
@@ -51,35 +52,30 @@ pub fn hoist(document: &mut Value) -> Result<usize> {
         Ok(())
     })?;
     let hits = hoist.lifted.len();
-    for (name, schema) in hoist.lifted {
-        if roots.insert(name.clone(), schema).is_some() {
-            return Err(Problem::new(
-                format!("$.components.schemas.{name}"),
-                "an inline type would get this name; give it another by `x-name` in the overlay",
-            ));
-        }
-    }
+    roots.extend(hoist.lifted);
     *schemas_mut(document) = roots;
     Ok(hits)
 }
 
 #[derive(Default)]
 struct Hoist {
+    /// What each type that is known by now is called.
+    by_shape: BTreeMap<String, String>,
     /// The names that the document itself gives.
     components: BTreeSet<String>,
-    by_shape: BTreeMap<String, String>,
+    /// The names that are given by now.
+    taken: BTreeSet<String>,
     lifted: BTreeMap<String, Value>,
 }
 
 impl Hoist {
+    /// Notes the names that the overlay gives.
     fn collect_names(&mut self, at: &str, schema: &mut Value) -> Result<()> {
         if let Some(name) = schema.as_object_mut().and_then(|map| map.remove("x-name")) {
             let name = name
                 .as_str()
                 .ok_or_else(|| Problem::new(at, "`x-name` is a name"))?;
-            self.by_shape
-                .entry(shape(schema))
-                .or_insert_with(|| name.to_owned());
+            self.name(at, name, &shape(schema))?;
         }
         for (at, child) in children_mut(at, schema) {
             self.collect_names(&at, child)?;
@@ -87,58 +83,60 @@ impl Hoist {
         Ok(())
     }
 
+    /// The name of a type: the one it has already, or this one if it is free.
+    fn name(&mut self, at: &str, wanted: &str, shape: &str) -> Result<String> {
+        if let Some(name) = self.by_shape.get(shape) {
+            return Ok(name.clone());
+        }
+        if !self.taken.insert(wanted.to_owned()) {
+            return Err(Problem::new(
+                at,
+                format!(
+                    "two types would be called `{wanted}`; give this one another name by `x-name` in the overlay"
+                ),
+            ));
+        }
+        self.by_shape.insert(shape.to_owned(), wanted.to_owned());
+        Ok(wanted.to_owned())
+    }
+
     /// Lifts the types inside `schema`, then `schema` itself if it is one.
     fn lift(&mut self, at: &str, name: &str, schema: &mut Value) -> Result<()> {
-        let shape = shape(schema);
-        if is_type(schema) {
-            let name = self
-                .by_shape
-                .get(&shape)
-                .cloned()
-                .unwrap_or_else(|| name.to_owned());
-            for (at, child, name) in named_children(at, &name, schema) {
-                self.lift(&at, &name, child)?;
-            }
-            self.by_shape.entry(shape).or_insert_with(|| name.clone());
-            let mut lifted = schema.take();
-            let map = lifted.as_object_mut().expect("a type is an object");
-            let nullable = map.remove("nullable");
-            // The description is the property's, not the type's.
-            let description = map.remove("description");
-            *schema = match (nullable, description) {
-                (None, None) => reference(&name),
-                (nullable, description) => {
-                    let mut outer = json!({ "allOf": [reference(&name)] });
-                    outer.as_object_mut().expect("an object").extend(
-                        nullable
-                            .map(|n| ("nullable".to_owned(), n))
-                            .into_iter()
-                            .chain(description.map(|d| ("description".to_owned(), d))),
-                    );
-                    outer
-                }
-            };
-            match self.lifted.get(&name) {
-                Some(other) if *other != lifted => Err(Problem::new(
-                    at,
-                    format!(
-                        "two inline types would be called `{name}`; give one an `x-name` in the overlay"
-                    ),
-                )),
-                _ => {
-                    if !self.components.contains(&name) {
-                        self.lifted.insert(name, lifted);
-                    }
-                    Ok(())
-                }
-            }
-        } else {
-            for (at, child, name) in named_children(at, name, schema) {
-                self.lift(&at, &name, child)?;
-            }
-            Ok(())
+        let lifts = is_type(schema);
+        let name = match lifts {
+            true => self.name(at, name, &shape(schema))?,
+            false => name.to_owned(),
+        };
+        for (at, child, name) in named_children(at, &name, schema) {
+            self.lift(&at, &name, child)?;
         }
+        if lifts {
+            let lifted = replace_with_reference(schema, &name);
+            // A component that says the same stands there already.
+            if !self.components.contains(&name) {
+                self.lifted.entry(name).or_insert(lifted);
+            }
+        }
+        Ok(())
     }
+}
+
+/// Leaves a reference, with what belongs to the property and not to the type.
+fn replace_with_reference(schema: &mut Value, name: &str) -> Value {
+    let mut lifted = schema.take();
+    let mut outer = Map::new();
+    for keyword in ["nullable", "description", "x-secret"] {
+        let value = lifted.as_object_mut().and_then(|map| map.remove(keyword));
+        outer.extend(value.map(|value| (keyword.to_owned(), value)));
+    }
+    *schema = match outer.is_empty() {
+        true => reference(name),
+        false => {
+            outer.insert("allOf".to_owned(), json!([reference(name)]));
+            Value::Object(outer)
+        }
+    };
+    lifted
 }
 
 /// Whether a schema needs a Rust type of its own.
@@ -149,7 +147,7 @@ pub fn is_type(schema: &Value) -> bool {
 
 /// What makes two inline types the same: all but prose and what belongs to the property.
 fn shape(schema: &Value) -> String {
-    let mut schema = without(schema, &["description", "x-name"]);
+    let mut schema = without(schema, &["description", "x-name", "x-secret"]);
     if let Some(map) = schema.as_object_mut() {
         map.remove("nullable");
     }

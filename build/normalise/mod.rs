@@ -77,7 +77,7 @@ pub fn normalise(document: &mut Value) -> Result<Report> {
         .iter()
         .map(|rule| Ok((rule.name, (rule.apply)(document)?)))
         .collect::<Result<Report>>()?;
-    scalars::declare_built_in(document);
+    scalars::declare_built_in(document)?;
     document["openapi"] = json!("3.0.3");
     Ok(report)
 }

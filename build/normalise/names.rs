@@ -69,10 +69,11 @@ fn function_name<'a>(operation: &'a Operation<'_>) -> Result<&'a str> {
         })
         .collect();
     let suffix = format!("{path}_{}", operation.method);
-    // Documents with the `/api` prefix have it in the ids too.
+    // A document whose paths had the prefix `/api` has it in the ids, too.
+    let prefixed = format!("_api{suffix}");
     let name = id
-        .strip_suffix(&suffix)
-        .map(|name| name.strip_suffix("_api").unwrap_or(name));
+        .strip_suffix(&prefixed)
+        .or_else(|| id.strip_suffix(&suffix));
     Ok(name.filter(|name| !name.is_empty()).unwrap_or(id))
 }
 

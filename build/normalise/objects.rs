@@ -7,15 +7,13 @@ use crate::pipeline::document::{for_each_schema, reference};
 use crate::pipeline::problem::{Problem, Result};
 
 /// `additionalProperties: false` is the *server's* promise to refuse a key that it does not know.
-/// A reader must not refuse: a newer server may send more. It is kept as a mark, by which types
-/// that are only sent do without a place for undeclared keys.
+/// A reader must not refuse: a newer server may send more, and an older one may take more.
 pub fn forbidden_extras(document: &mut Value) -> Result<usize> {
     let mut hits = 0;
     for_each_schema(document, |_, schema| {
         if schema.get("additionalProperties") == Some(&json!(false)) {
             let schema = schema.as_object_mut().expect("has a keyword");
             schema.remove("additionalProperties");
-            schema.insert("x-forbids-extras".to_owned(), json!(true));
             hits += 1;
         }
         Ok(())

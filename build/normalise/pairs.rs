@@ -1,63 +1,80 @@
 //! `X-Input` and `X-Output`: one type, split by pydantic for the sake of its JSON Schema.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::names::rename_schemas;
-use crate::pipeline::document::{schemas, schemas_mut, without};
+use crate::pipeline::document::{SCHEMA_PREFIX, schemas, schemas_mut, without};
 use crate::pipeline::problem::Result;
 
-/// Merges each pair whose halves say the same, apart from references to other halves, defaults,
-/// prose, and a duration written as ISO text on one side and as seconds on the other: seconds
-/// are what the server wants.
+/// Merges each pair whose halves say the same, apart from references to halves of other such pairs,
+/// defaults, prose, and a duration written as ISO text on one side and as seconds on the other:
+/// seconds are what the server wants.
 ///
-/// The input half is kept: what may be left out when sending may be missing when reading, too.
+/// Required is what both halves require.
 pub fn merge_input_and_output(document: &mut Value) -> Result<usize> {
-    let names: Vec<String> = schemas(document)
+    let all = schemas(document);
+    let pairs = all
         .keys()
-        .filter_map(|name| name.strip_suffix("-Input").map(str::to_owned))
-        .filter(|name| schemas(document).contains_key(&format!("{name}-Output")))
+        .filter_map(|name| name.strip_suffix("-Input").map(str::to_owned));
+    let mut pairs: BTreeSet<String> = pairs
+        .filter(|name| all.contains_key(&output(name)))
         .collect();
-    let mut renamed = BTreeMap::new();
-    for name in &names {
-        let input = &schemas(document)[&format!("{name}-Input")];
-        let output = &schemas(document)[&format!("{name}-Output")];
-        if meaning(input) == meaning(output) {
-            renamed.insert(format!("{name}-Input"), name.clone());
+    // A pair that holds one that differs differs, too: until no more drop out.
+    loop {
+        let same = |name: &String| {
+            let halves = [&all[&input(name)], &all[&output(name)]];
+            let [input, output] = halves.map(|half| meaning(half, &pairs));
+            input == output
+        };
+        let kept: BTreeSet<String> = pairs.iter().filter(|name| same(name)).cloned().collect();
+        if kept.len() == pairs.len() {
+            break;
         }
+        pairs = kept;
     }
-    let merged = renamed.len();
-    let all = schemas_mut(document);
-    for name in renamed.values() {
-        all.remove(&format!("{name}-Output"));
+    let mut renamed = BTreeMap::new();
+    for name in &pairs {
+        let all = schemas_mut(document);
+        let output_half = all.remove(&output(name)).unwrap_or_default();
+        if let Some(required) = all[&input(name)]["required"].as_array_mut() {
+            let both = output_half["required"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            required.retain(|key| both.contains(key));
+        }
+        renamed.insert(input(name), name.clone());
+        renamed.insert(output(name), name.clone());
     }
-    let outputs = renamed
-        .values()
-        .map(|name| (format!("{name}-Output"), name.clone()));
-    let outputs: BTreeMap<String, String> = outputs.collect();
-    renamed.extend(outputs);
     rename_schemas(document, &renamed)?;
-    Ok(merged)
+    Ok(pairs.len())
+}
+
+fn input(name: &str) -> String {
+    format!("{name}-Input")
+}
+
+fn output(name: &str) -> String {
+    format!("{name}-Output")
 }
 
 /// A schema without what may differ between the halves of a pair.
-fn meaning(schema: &Value) -> Value {
-    unsplit(without(
-        schema,
-        &[
-            "title",
-            "default",
-            "description",
-            "required",
-            "examples",
-            "x-name",
-        ],
-    ))
+fn meaning(schema: &Value, pairs: &BTreeSet<String>) -> Value {
+    const IGNORED: [&str; 6] = [
+        "title",
+        "default",
+        "description",
+        "required",
+        "examples",
+        "x-name",
+    ];
+    unsplit(without(schema, &IGNORED), pairs)
 }
 
-/// Names without the half, durations as numbers.
-fn unsplit(value: Value) -> Value {
+/// References to these pairs without the half, durations as numbers.
+fn unsplit(value: Value, pairs: &BTreeSet<String>) -> Value {
     match value {
         Value::Object(map) => {
             if map
@@ -67,15 +84,19 @@ fn unsplit(value: Value) -> Value {
                 return json!({ "type": "number" });
             }
             map.into_iter()
-                .map(|(key, value)| (key, unsplit(value)))
+                .map(|(key, value)| (key, unsplit(value, pairs)))
                 .collect()
         }
-        Value::Array(items) => items.into_iter().map(unsplit).collect(),
+        Value::Array(items) => items.into_iter().map(|item| unsplit(item, pairs)).collect(),
         Value::String(text) => {
-            let half = text
+            let target = text.strip_prefix(SCHEMA_PREFIX).unwrap_or_default();
+            let half = target
                 .strip_suffix("-Input")
-                .or_else(|| text.strip_suffix("-Output"));
-            json!(half.unwrap_or(&text))
+                .or_else(|| target.strip_suffix("-Output"));
+            match half.filter(|name| pairs.contains(*name)) {
+                Some(name) => json!(format!("{SCHEMA_PREFIX}{name}")),
+                None => json!(text),
+            }
         }
         other => other,
     }

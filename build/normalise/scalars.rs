@@ -1,5 +1,7 @@
 //! Scalars: formats, numbers and tuples, and the built-in types that stand for them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::pipeline::document::{for_each_schema, ref_name, reference, schemas_mut};
@@ -106,18 +108,22 @@ pub fn numbers(document: &mut Value) -> Result<usize> {
 
 /// Adds the built-in types that the document refers to as component schemas of any shape:
 /// progenitor only needs to find them.
-pub fn declare_built_in(document: &mut Value) {
-    let mut used = Vec::new();
-    let mut note = |_: &str, schema: &mut Value| {
+pub fn declare_built_in(document: &mut Value) -> Result<()> {
+    let mut used = BTreeSet::new();
+    for_each_schema(document, |_, schema| {
         used.extend(ref_name(schema).map(str::to_owned));
         Ok(())
-    };
-    for_each_schema(document, &mut note).expect("noting does not fail");
-    for name in BUILT_IN {
-        if used.iter().any(|used| used == name) {
-            schemas_mut(document)
-                .entry(name)
-                .or_insert_with(|| json!({ "x-built-in": true }));
+    })?;
+    for name in BUILT_IN.into_iter().filter(|name| used.contains(*name)) {
+        if schemas_mut(document)
+            .insert(name.to_owned(), json!({ "x-built-in": true }))
+            .is_some()
+        {
+            return Err(Problem::new(
+                format!("$.components.schemas.{name}"),
+                "a built-in type has this name; rename the schema by a rule in normalise::names",
+            ));
         }
     }
+    Ok(())
 }

@@ -51,7 +51,9 @@ impl ErrorBody {
             .flatten()
             .filter_map(issue)
             .collect();
-        let said = [wire.exception_message.as_ref(), detail.as_ref()];
+        // Gateways in front of a server nest it: `{"detail": {"message": …}}`.
+        let nested = detail.as_ref().and_then(|detail| detail.get("message"));
+        let said = [wire.exception_message.as_ref(), detail.as_ref(), nested];
         let said = said
             .into_iter()
             .flatten()

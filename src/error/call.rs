@@ -1,5 +1,7 @@
 //! What an error knows of the call that failed.
 
+use std::error::Error as _;
+
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Request, StatusCode};
 use url::Url;
@@ -41,12 +43,17 @@ impl Call {
 
     /// No reply, or only a part of one.
     pub fn failed(&self, error: reqwest::Error) -> Error {
+        if error.is_redirect() {
+            let why = error.source().map_or_else(String::new, ToString::to_string);
+            return self.error(
+                ErrorKind::Connection,
+                format!("the server redirects: {why}"),
+            );
+        }
         let (kind, message) = if error.is_timeout() {
             (ErrorKind::Timeout, "the server did not answer in time")
         } else if error.is_connect() {
             (ErrorKind::Connection, "the server cannot be reached")
-        } else if error.is_redirect() {
-            (ErrorKind::Connection, "the server redirects too often")
         } else {
             (
                 ErrorKind::Connection,
@@ -61,9 +68,13 @@ impl Call {
     pub fn refused(&self, status: StatusCode, headers: HeaderMap, body: impl AsRef<[u8]>) -> Error {
         let body = body.as_ref();
         let ErrorBody { message, issues } = ErrorBody::read(body);
-        let message = message.unwrap_or_else(|| match body.is_empty() {
-            true => "the server gave no reason".to_owned(),
-            false => "the reply is not a Prefect server's: a proxy may have answered".to_owned(),
+        let message = message.unwrap_or_else(|| {
+            let said = match body.first() {
+                None => "the server gave no reason",
+                Some(b'{' | b'[') => "the server's reason is of no known form",
+                Some(_) => "the reply is not a Prefect server's: a proxy may have answered",
+            };
+            said.to_owned()
         });
         let mut error = self
             .error(kind_of(status), message)

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use super::error;
@@ -28,68 +29,104 @@ fn requirements(version: &str) -> Vec<String> {
 
 /// An interpreter of the user's own, which must have Prefect.
 pub(super) fn check(python: &Path) -> Result<PathBuf> {
-    let shown = python.display();
-    let output = run(Command::new(python).args(["-c", "import prefect"]))?;
+    // A bare name is looked up in PATH; a path must hold in another folder, too.
+    let python = match python.components().count() {
+        1 => python.to_owned(),
+        _ => std::path::absolute(python).unwrap_or_else(|_| python.to_owned()),
+    };
+    let mut import = Command::new(&python);
+    // Not from this folder, where a file may be called `prefect.py`.
+    import
+        .args(["-c", "import prefect"])
+        .current_dir(std::env::temp_dir());
+    let output = run(&mut import, "import prefect")?;
     match output.status.success() {
-        true => Ok(python.to_owned()),
+        true => Ok(python),
         false => Err(error(format!(
-            "{shown} has no Prefect: {}",
-            last_line(&output)
+            "{} has no Prefect: {}",
+            python.display(),
+            reason(&output)
         ))),
     }
 }
 
 /// The interpreter of an installation of this version, made if it is not there yet.
 pub(super) fn ensure(version: &str) -> Result<PathBuf> {
-    if version.is_empty()
-        || !version
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '.')
-    {
+    let well_formed = version
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '.');
+    if version.is_empty() || !well_formed {
         return Err(error(format!("{version:?} is not a Prefect version")));
     }
     let folder = cache()?.join(version);
-    let python = folder.join("venv").join("bin").join("python");
-    let complete = folder.join("installed");
-    if complete.exists() {
+    if let Some(python) = installed(&folder, version) {
         return Ok(python);
     }
     let _lock = Lock::take(&folder)?;
     // Another process may have installed it while this one waited.
-    if complete.exists() {
+    if let Some(python) = installed(&folder, version) {
         return Ok(python);
     }
-    let venv = folder.join("venv");
-    let _ = fs::remove_dir_all(&venv);
-    install(version, &venv, &python)?;
-    fs::write(&complete, requirements(version).join("\n")).map_err(|cause| {
-        error(format!("{} cannot be written", complete.display())).caused_by(cause)
-    })?;
-    Ok(python)
+    // A name of its own: the pip of a process that was killed may still be writing into the last.
+    let name = format!("venv-{}", uuid::Uuid::new_v4().simple());
+    let venv = folder.join(&name);
+    if let Err(failure) = install(version, &folder, &venv) {
+        let _ = fs::remove_dir_all(&venv);
+        return Err(failure);
+    }
+    let record = format!("{name}\n{}", requirements(version).join("\n"));
+    let partial = folder.join("installed.partial");
+    let recorded = fs::write(&partial, record);
+    recorded
+        .and_then(|()| fs::rename(&partial, folder.join(RECORD)))
+        .map_err(|cause| {
+            error(format!("{} cannot be written", folder.display())).caused_by(cause)
+        })?;
+    Ok(interpreter(&venv))
 }
 
-fn install(version: &str, venv: &Path, python: &Path) -> Result<()> {
+/// Names the folder of a complete installation, and what it was made of.
+const RECORD: &str = "installed";
+
+/// The interpreter of a complete installation with today's requirements. (An upgrade of the
+/// system's Python may have taken it away.)
+fn installed(folder: &Path, version: &str) -> Option<PathBuf> {
+    let record = fs::read_to_string(folder.join(RECORD)).ok()?;
+    let (name, made_of) = record.split_once('\n')?;
+    let python = interpreter(&folder.join(name));
+    (made_of == requirements(version).join("\n") && python.exists()).then_some(python)
+}
+
+fn interpreter(venv: &Path) -> PathBuf {
+    venv.join("bin").join("python")
+}
+
+/// The folder of an installation, from its interpreter.
+pub(super) fn folder_of(python: &Path) -> PathBuf {
+    python.ancestors().nth(2).unwrap_or(python).to_owned()
+}
+
+fn install(version: &str, folder: &Path, venv: &Path) -> Result<()> {
     let start = Instant::now();
     progress(&format!(
         "installing Prefect {version} into {} (once)",
-        venv.display()
+        folder.display()
     ));
-    let uv = Command::new("uv")
+    let python = interpreter(venv);
+    let mut uv_version = Command::new("uv");
+    let uv = uv_version
         .arg("--version")
         .output()
         .is_ok_and(|output| output.status.success());
-    let commands: [(&str, Command); 2] = if uv {
-        let mut create = Command::new("uv");
+    let (mut create, mut fill) = if uv {
+        let (mut create, mut fill) = (Command::new("uv"), Command::new("uv"));
         create.args(["venv", "--quiet"]).arg(venv);
-        let mut fill = Command::new("uv");
         fill.args(["pip", "install", "--quiet", "--python"])
-            .arg(python)
-            .args(requirements(version));
-        [("uv venv", create), ("uv pip install", fill)]
+            .arg(&python);
+        (create, fill)
     } else {
-        let mut create = Command::new("python3");
+        let (mut create, mut fill) = (Command::new("python3"), Command::new(&python));
         create.args(["-m", "venv"]).arg(venv);
-        let mut fill = Command::new(python);
         fill.args([
             "-m",
             "pip",
@@ -97,22 +134,23 @@ fn install(version: &str, venv: &Path, python: &Path) -> Result<()> {
             "--quiet",
             "--disable-pip-version-check",
         ]);
-        fill.args(requirements(version));
-        [("python3 -m venv", create), ("pip install", fill)]
+        (create, fill)
     };
-    for (name, mut command) in commands {
-        let output = run_with_progress(&mut command, name)?;
+    fill.args(requirements(version));
+    let tool = if uv {
+        ["uv venv", "uv pip install"]
+    } else {
+        ["python3 -m venv", "pip install"]
+    };
+    for (name, command) in tool.into_iter().zip([&mut create, &mut fill]) {
+        // The configuration of this folder (`pyproject.toml`, `uv.toml`) is another project's.
+        let output = run(command.current_dir(folder), name)?;
         if !output.status.success() {
-            return Err(error(format!("`{name}` failed: {}", last_line(&output))));
+            return Err(error(format!("`{name}` failed: {}", reason(&output))));
         }
     }
     progress(&format!("installed in {} s", start.elapsed().as_secs()));
     Ok(())
-}
-
-/// The folder of an installation, from its interpreter.
-pub(super) fn folder_of(python: &Path) -> PathBuf {
-    python.ancestors().nth(3).unwrap_or(python).to_owned()
 }
 
 fn cache() -> Result<PathBuf> {
@@ -164,16 +202,8 @@ pub(super) fn progress(what: &str) {
     eprintln!("prefect-sdk: {what}");
 }
 
-fn run(command: &mut Command) -> Result<Output> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|cause| missing(&program, cause))
-}
-
 /// Runs a command that may take a minute, with a sign of life every ten seconds.
-fn run_with_progress(command: &mut Command, name: &str) -> Result<Output> {
+fn run(command: &mut Command, name: &str) -> Result<Output> {
     let program = command.get_program().to_string_lossy().into_owned();
     let child = command
         .stdin(Stdio::null())
@@ -185,12 +215,12 @@ fn run_with_progress(command: &mut Command, name: &str) -> Result<Output> {
     let label = name.to_owned();
     let ticker = std::thread::spawn(move || {
         let start = Instant::now();
-        while finished.recv_timeout(Duration::from_secs(10)).is_err() {
+        while finished.recv_timeout(Duration::from_secs(10)) == Err(RecvTimeoutError::Timeout) {
             progress(&format!("{label} … {} s", start.elapsed().as_secs()));
         }
     });
     let output = child.wait_with_output();
-    let _ = done.send(());
+    drop(done);
     let _ = ticker.join();
     output.map_err(|cause| error(format!("`{name}` cannot be observed")).caused_by(cause))
 }
@@ -203,17 +233,10 @@ fn missing(program: &str, cause: std::io::Error) -> crate::Error {
     error(format!("{program} {advice}")).caused_by(cause)
 }
 
-/// The last line that a failed command printed, which is where pip and uv say why.
-fn last_line(output: &Output) -> String {
-    let said = String::from_utf8_lossy(&output.stderr);
-    let lines = said
-        .lines()
-        .rev()
-        .map(str::trim)
-        .filter(|line| !line.is_empty());
-    lines
-        .into_iter()
-        .next()
-        .unwrap_or("it printed nothing")
-        .to_owned()
+/// The last line that a failed command printed: there pip, uv and venv say why.
+fn reason(output: &Output) -> String {
+    let (errors, said) = (&output.stderr, &output.stdout);
+    let texts = [errors, said].map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned());
+    let last = texts.iter().find_map(|text| text.lines().last());
+    last.unwrap_or("it printed nothing").to_owned()
 }

@@ -1,6 +1,7 @@
 //! `LocalServer`: a real Prefect server for tests and first steps.
 
 mod install;
+mod launch;
 mod options;
 mod process;
 mod template;
@@ -36,7 +37,6 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct LocalServer {
     process: ServerProcess,
     client: ClientBuilder,
-    api_url: String,
 }
 
 impl LocalServer {
@@ -60,7 +60,7 @@ impl LocalServer {
 
     /// The URL of its API, with `/api`.
     pub fn api_url(&self) -> &str {
-        &self.api_url
+        self.client.url().unwrap_or_default()
     }
 
     /// A client of this server, with its credentials.

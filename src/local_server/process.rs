@@ -30,7 +30,9 @@ impl ServerProcess {
         template: Option<&Path>,
         env: &BTreeMap<String, String>,
     ) -> Result<Self> {
-        let home = std::env::temp_dir().join(format!("prefect-sdk-{}", uuid::Uuid::new_v4()));
+        let temporary = std::env::temp_dir();
+        let temporary = temporary.canonicalize().unwrap_or(temporary);
+        let home = temporary.join(format!("prefect-sdk-{}", uuid::Uuid::new_v4()));
         let prepare = || -> std::io::Result<File> {
             fs::create_dir_all(&home)?;
             if let Some(template) = template {
@@ -65,7 +67,9 @@ impl ServerProcess {
                 command.env_remove(name);
             }
         }
+        // So are the `.env` and `prefect.toml` of this folder: they may name a production database.
         command
+            .current_dir(&home)
             .env("PREFECT_HOME", &home)
             .env("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
             .env("DO_NOT_TRACK", "1")
@@ -83,6 +87,7 @@ impl ServerProcess {
             .stderr(stderr);
         new_group(&mut command);
         let supervisor = command.spawn().map_err(|cause| {
+            let _ = fs::remove_dir_all(&home);
             error(format!("{} cannot be started", python.display())).caused_by(cause)
         })?;
         Ok(Self { supervisor, home })

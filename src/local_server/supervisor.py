@@ -12,8 +12,8 @@ import sys
 import threading
 
 home, command = sys.argv[1], sys.argv[2:]
-# Ctrl-C in a terminal reaches every process of the foreground group: this one is in a session of
-# its own, as is the server below, which may have children of its own (Prefect 3.0).
+# Ctrl-C in a terminal reaches every process of the foreground group: this one is in a group of its
+# own, and the server in a session, with the children that it may have (Prefect 3.0).
 server = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 

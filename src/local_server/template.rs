@@ -6,53 +6,59 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::error;
 use super::install::{self, Lock};
-use super::options::{free_port, wait_until_ready};
+use super::launch::Launch;
 use super::process::ServerProcess;
-use crate::client::Client;
+use super::{blocking, error};
 use crate::error::Result;
 
 /// The template database beside an installation; made if it is not there yet.
-///
-/// Blocks, inside a tokio runtime.
-pub(super) fn ensure(python: &Path) -> Result<PathBuf> {
+pub(super) async fn ensure(python: &Path) -> Result<PathBuf> {
     let folder = install::folder_of(python);
     let template = folder.join("template.db");
     if template.exists() {
         return Ok(template);
     }
-    let _lock = Lock::take(&folder)?;
+    let _lock = blocking(move || Lock::take(&folder)).await?;
     if template.exists() {
         return Ok(template);
     }
     install::progress("migrating a database (once)");
-    let port = free_port(None)?;
-    let mut process = ServerProcess::spawn(python, port, None, &BTreeMap::new())?;
+    let env = BTreeMap::new();
+    let launch = Launch {
+        python,
+        template: None,
+        env: &env,
+        auth_string: None,
+    };
     // Blocks are registered before the server answers: they are in the database by then.
-    let client = Client::builder()
-        .api_url(format!("http://127.0.0.1:{port}/api"))
-        .build()?;
-    tokio::runtime::Handle::current().block_on(wait_until_ready(&mut process, &client))?;
-    // Its supervisor removes the folder when the server has ended, so the database is copied by
-    // SQLite itself, which also sees what is still in the write-ahead log.
-    let partial = folder.join("template.partial");
+    let (process, _client) = launch.start(None).await?;
+    let (python, kept) = (python.to_owned(), template.clone());
+    blocking(move || keep(&python, process, &kept)).await?;
+    Ok(template)
+}
+
+/// Copies the database of a running server, and stops the server.
+fn keep(python: &Path, mut process: ServerProcess, template: &Path) -> Result<()> {
+    // By SQLite itself, which also sees what is still in the write-ahead log.
+    const COPY: &str = "import sqlite3, sys; \
+        sqlite3.connect(sys.argv[1]).backup(sqlite3.connect(sys.argv[2]))";
+    let partial = template.with_extension("partial");
     let _ = fs::remove_file(&partial);
     let copied = Command::new(python)
-        .args(["-c", "import sqlite3, sys; sqlite3.connect(sys.argv[1]).backup(sqlite3.connect(sys.argv[2]))"])
+        .args(["-I", "-c", COPY])
         .arg(process.home().join("prefect.db"))
         .arg(&partial)
         .output()
         .map_err(|cause| error("the template database cannot be copied").caused_by(cause))?;
     if !copied.status.success() {
         let said = String::from_utf8_lossy(&copied.stderr);
+        let said = said.trim();
         return Err(error(format!(
-            "the template database cannot be copied: {}",
-            said.trim()
+            "the template database cannot be copied: {said}"
         )));
     }
     process.stop(Duration::from_secs(15))?;
-    fs::rename(&partial, &template)
-        .map_err(|cause| error("the template database cannot be kept").caused_by(cause))?;
-    Ok(template)
+    fs::rename(&partial, template)
+        .map_err(|cause| error("the template database cannot be kept").caused_by(cause))
 }

@@ -1,7 +1,7 @@
 //! `Field`: a value that may be unset, null or there.
 
 use std::fmt;
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -63,6 +63,16 @@ impl<T> Field<T> {
         self.set && self.value.is_none()
     }
 
+    /// The value to change, if there is one.
+    pub const fn as_mut(&mut self) -> Option<&mut T> {
+        self.value.as_mut()
+    }
+
+    /// Takes the value out, if there is one, and leaves the field unset.
+    pub fn take(&mut self) -> Option<T> {
+        std::mem::take(self).value
+    }
+
     /// The value, if there is one.
     pub fn into_option(self) -> Option<T> {
         self.value
@@ -81,14 +91,6 @@ impl<T> Deref for Field<T> {
 
     fn deref(&self) -> &Option<T> {
         &self.value
-    }
-}
-
-/// Whatever is written through this, the field is set afterwards.
-impl<T> DerefMut for Field<T> {
-    fn deref_mut(&mut self) -> &mut Option<T> {
-        self.set = true;
-        &mut self.value
     }
 }
 

@@ -81,8 +81,12 @@ impl Json {
     }
 
     /// A [`serde_json::Value`], in which numbers beyond 64 bits are rounded.
-    pub fn to_value(&self) -> Value {
-        self.parse().unwrap_or(Value::Null)
+    ///
+    /// # Errors
+    ///
+    /// When a number is beyond what a float can hold, such as `1e999`.
+    pub fn to_value(&self) -> serde_json::Result<Value> {
+        self.parse()
     }
 }
 

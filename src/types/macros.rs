@@ -5,18 +5,18 @@
 
 /// An object. Each field is a line of
 ///
-/// * its kind: `required` (always there, never null), `required_nullable` (always sent, may be
+/// * its kind: `required` (always there, never null), `required_nullable` (an argument of `new`, may be
 ///   null), `nullable` (may be left out or null), `optional` (may be left out), `json` (may be left
 ///   out; null is a value), `constant` (a union's tag);
 /// * `open`, or `secret` when debug output must not show it;
 /// * key, field name and type.
 ///
-/// `+ extra` keeps undeclared keys. `sent` objects get a setter for each field, `read` ones do not.
+/// `sent` objects get a setter for each field, `read` ones do not.
 /// The arguments of `new` are the required fields.
 macro_rules! object {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident $(+ $extra:ident)? $usage:ident {
+        pub struct $name:ident $usage:ident {
             $(
                 $(#[$doc:meta])*
                 $kind:ident $secrecy:ident $key:literal $field:ident [$($ty:tt)*],
@@ -26,7 +26,7 @@ macro_rules! object {
     ) => {
         object! {
             $(#[$meta])*
-            pub struct $name $(+ $extra)? $usage {
+            pub struct $name $usage {
                 $($(#[$doc])* $kind $secrecy $key $field [$($ty)*],)*
             }
         }
@@ -36,7 +36,7 @@ macro_rules! object {
             pub fn new($($argument: object!(@argument $($argument_ty)*)),*) -> Self {
                 Self {
                     $($field: object!(@init $kind $field $($ty)*),)*
-                    $($extra: BTreeMap::new(),)?
+                    extra: BTreeMap::new(),
                 }
             }
         }
@@ -46,7 +46,7 @@ macro_rules! object {
 
     (
         $(#[$meta:meta])*
-        pub struct $name:ident $(+ $extra:ident)? $usage:ident {
+        pub struct $name:ident $usage:ident {
             $(
                 $(#[$doc:meta])*
                 $kind:ident $secrecy:ident $key:literal $field:ident [$($ty:tt)*],
@@ -60,10 +60,8 @@ macro_rules! object {
                 $(#[$doc])*
                 pub $field: object!(@type $kind $($ty)*),
             )*
-            $(
-                /// Keys that this version of the SDK does not know, kept as they came.
-                pub $extra: BTreeMap<String, Json>,
-            )?
+            /// Keys that this version of the SDK does not know: kept as they came, and sent.
+            pub extra: BTreeMap<String, Json>,
         }
 
         impl $name {
@@ -78,37 +76,32 @@ macro_rules! object {
                         out.field(stringify!($field), object!(@shown $secrecy $kind self $field $($ty)*));
                     }
                 )*
-                $(
-                    if !self.$extra.is_empty() {
-                        out.field("extra", &self.$extra);
-                    }
-                )?
+                // Their values may be secrets that a newer server has.
+                if !self.extra.is_empty() {
+                    out.field("extra", &self.extra.keys());
+                }
                 out.finish()
             }
         }
 
         impl wire::Member for $name {
             fn undeclared(&self) -> usize {
-                0 $(+ self.$extra.len())?
+                self.extra.len()
             }
         }
 
         impl ::serde::Serialize for $name {
             fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                #[allow(unused_imports)]
                 use ::serde::ser::SerializeMap as _;
-                #[allow(unused_mut)]
                 let mut map = serializer.serialize_map(None)?;
                 $(
                     if object!(@present $kind self $field) {
                         map.serialize_entry($key, object!(@wire $kind self $field $($ty)*))?;
                     }
                 )*
-                $(
-                    for (key, value) in &self.$extra {
-                        map.serialize_entry(key, value)?;
-                    }
-                )?
+                for (key, value) in &self.extra {
+                    map.serialize_entry(key, value)?;
+                }
                 map.end()
             }
         }
@@ -129,16 +122,18 @@ macro_rules! object {
                         mut map: A,
                     ) -> Result<$name, A::Error> {
                         $(let mut $field: Option<object!(@type $kind $($ty)*)> = None;)*
-                        $(let mut $extra = BTreeMap::new();)?
+                        let mut extra = BTreeMap::new();
                         while let Some(wire::Text(key)) = map.next_key()? {
                             match &*key {
                                 $($key => $field = Some(object!(@read $kind map $($ty)*)),)*
-                                _ => object!(@undeclared map key $($extra)?),
+                                _ => {
+                                    extra.insert(key.into_owned(), map.next_value()?);
+                                }
                             }
                         }
                         Ok($name {
                             $($field: object!(@missing $kind $key $field),)*
-                            $($extra,)?
+                            extra,
                         })
                     }
                 }
@@ -209,6 +204,10 @@ macro_rules! object {
     (@shown open $kind:ident $this:ident $field:ident $($ty:tt)*) => { &$this.$field };
 
     (@wire constant $this:ident $field:ident $value:literal) => { $value };
+    (@wire required $this:ident $field:ident DateTime<Utc>) => { &wire::Time(&$this.$field) };
+    (@wire $kind:ident $this:ident $field:ident DateTime<Utc>) => {
+        &$this.$field.as_ref().map(wire::Time)
+    };
     (@wire $kind:ident $this:ident $field:ident $($ty:tt)*) => { &$this.$field };
 
     (@read constant $map:ident $value:literal) => {{
@@ -226,13 +225,6 @@ macro_rules! object {
     };
     (@read json $map:ident $($ty:tt)*) => { Some($map.next_value()?) };
     (@read $kind:ident $map:ident $($ty:tt)*) => { $map.next_value()? };
-
-    (@undeclared $map:ident $key:ident $extra:ident) => {{
-        $extra.insert($key.into_owned(), $map.next_value()?);
-    }};
-    (@undeclared $map:ident $key:ident) => {{
-        $map.next_value::<::serde::de::IgnoredAny>()?;
-    }};
 
     (@missing required $key:literal $field:ident) => {
         $field.ok_or_else(|| ::serde::de::Error::missing_field($key))?
@@ -269,20 +261,14 @@ macro_rules! string_enum {
             }
         }
 
-        impl From<&str> for $name {
-            fn from(text: &str) -> Self {
-                match text {
-                    $($value => Self::$variant,)*
-                    text => Self::Unknown(text.to_owned()),
-                }
-            }
-        }
-
         impl ::std::str::FromStr for $name {
             type Err = ::std::convert::Infallible;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Ok(Self::from(text))
+                Ok(match text {
+                    $($value => Self::$variant,)*
+                    text => Self::Unknown(text.to_owned()),
+                })
             }
         }
 

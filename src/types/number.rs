@@ -1,5 +1,6 @@
 //! `Number`: a JSON number that stays what it was.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::de::{Error, Visitor};
@@ -15,13 +16,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// assert_eq!(Number::from(60).as_f64(), 60.0);
 /// assert_eq!(Number::from(0.5).to_string(), "0.5");
 /// ```
-#[derive(Clone, Copy, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy)]
 pub struct Number(Repr);
 
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Clone, Copy)]
 enum Repr {
     Integer(i64),
+    Unsigned(u64),
     Float(f64),
 }
 
@@ -30,8 +31,22 @@ impl Number {
     pub const fn as_f64(self) -> f64 {
         match self.0 {
             Repr::Integer(integer) => integer as f64,
+            Repr::Unsigned(integer) => integer as f64,
             Repr::Float(float) => float,
         }
+    }
+}
+
+/// By value: 60 and 60.0 are equal.
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_f64() == other.as_f64()
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        self.as_f64().partial_cmp(&other.as_f64())
     }
 }
 
@@ -44,6 +59,12 @@ impl From<f64> for Number {
 impl From<i64> for Number {
     fn from(integer: i64) -> Self {
         Self(Repr::Integer(integer))
+    }
+}
+
+impl From<u64> for Number {
+    fn from(integer: u64) -> Self {
+        i64::try_from(integer).map_or(Self(Repr::Unsigned(integer)), Self::from)
     }
 }
 
@@ -69,6 +90,7 @@ impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Repr::Integer(integer) => integer.fmt(f),
+            Repr::Unsigned(integer) => integer.fmt(f),
             Repr::Float(float) => float.fmt(f),
         }
     }
@@ -76,18 +98,20 @@ impl fmt::Display for Number {
 
 impl fmt::Debug for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Repr::Integer(integer) => integer.fmt(f),
-            Repr::Float(float) => float.fmt(f),
-        }
+        fmt::Display::fmt(self, f)
     }
 }
 
-impl Serialize for Repr {
+/// Refuses NaN and infinity: serde_json would write null, which clears a field.
+impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Integer(integer) => serializer.serialize_i64(*integer),
-            Self::Float(float) => serializer.serialize_f64(*float),
+        match self.0 {
+            Repr::Integer(integer) => serializer.serialize_i64(integer),
+            Repr::Unsigned(integer) => serializer.serialize_u64(integer),
+            Repr::Float(float) if float.is_finite() => serializer.serialize_f64(float),
+            Repr::Float(float) => Err(serde::ser::Error::custom(format!(
+                "JSON has no number {float}"
+            ))),
         }
     }
 }
@@ -108,7 +132,7 @@ impl<'de> Deserialize<'de> for Number {
             }
 
             fn visit_u64<E: Error>(self, integer: u64) -> Result<Number, E> {
-                Ok(i64::try_from(integer).map_or_else(|_| (integer as f64).into(), Number::from))
+                Ok(integer.into())
             }
 
             fn visit_f64<E: Error>(self, float: f64) -> Result<Number, E> {

@@ -81,22 +81,20 @@ impl<'de> Deserialize<'de> for Seconds {
             }
 
             fn visit_i64<E: Error>(self, seconds: i64) -> Result<Seconds, E> {
-                Ok(seconds.into())
+                Ok(Seconds(seconds.into()))
             }
 
             fn visit_u64<E: Error>(self, seconds: u64) -> Result<Seconds, E> {
-                Ok(i64::try_from(seconds).map_or_else(|_| (seconds as f64).into(), Seconds::from))
+                Ok(Seconds(seconds.into()))
             }
 
             fn visit_f64<E: Error>(self, seconds: f64) -> Result<Seconds, E> {
-                Ok(seconds.into())
+                Ok(Seconds(seconds.into()))
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Seconds, E> {
-                let seconds = parse_iso(text).or_else(|| text.trim().parse().ok());
-                seconds
-                    .map(Seconds::from)
-                    .ok_or_else(|| E::custom(format!("no duration: {text:?}")))
+                let seconds = parse_iso(text).map(Seconds::from);
+                seconds.ok_or_else(|| E::custom(format!("no ISO 8601 duration: {text:?}")))
             }
         }
 

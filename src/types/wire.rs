@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, FixedOffset, Utc};
 use serde::de::{Error, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{Field, Json, Number, Scalar, Seconds};
@@ -111,6 +111,33 @@ impl<'de> Deserialize<'de> for Integer {
         }
 
         deserializer.deserialize_any(IntegerVisitor)
+    }
+}
+
+/// A date-time as servers can read it.
+///
+/// Python knows the years 1 to 9999. A value with an offset may lie in them where its UTC does not;
+/// it is written with an offset again.
+pub(super) struct Time<'a>(pub &'a DateTime<Utc>);
+
+impl Serialize for Time<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const ALMOST_A_DAY: i32 = 86_399;
+        let offset = match self.0.year() {
+            ..1 => ALMOST_A_DAY,
+            1..=9999 => return self.0.serialize(serializer),
+            10_000.. => -ALMOST_A_DAY,
+        };
+        // RFC 3339 offsets are minutes.
+        let offset = FixedOffset::east_opt(offset / 60 * 60);
+        let shifted = offset.map(|offset| self.0.with_timezone(&offset));
+        match shifted.filter(|time| (1..=9999).contains(&time.year())) {
+            Some(time) => time.serialize(serializer),
+            None => Err(serde::ser::Error::custom(format!(
+                "{} is not in the years 1 to 9999",
+                self.0
+            ))),
+        }
     }
 }
 

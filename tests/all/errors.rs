@@ -99,6 +99,21 @@ async fn a_login_page_with_200_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_login_page_is_no_success_of_a_delete_and_no_log_either() {
+    let page = ResponseTemplate::new(200).set_body_raw("<html>Please log in</html>", "text/html");
+    let (client, _server) = answering(page).await;
+    let id = Uuid::new_v4();
+    let deleted = client
+        .raw()
+        .delete_flow_run(&id)
+        .await
+        .expect_err("nothing was deleted");
+    assert_eq!(deleted.kind(), ErrorKind::UnexpectedBody);
+    let log = client.raw().download_logs(&id).await.err().expect("no CSV");
+    assert_eq!(log.kind(), ErrorKind::UnexpectedBody);
+}
+
+#[tokio::test]
 async fn a_reply_that_does_not_fit_names_the_place() {
     let id = Uuid::new_v4();
     let body = json!({"id": id, "tag": "t", "concurrency_limit": 1, "active_slots": ["no uuid"]});

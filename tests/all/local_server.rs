@@ -1,11 +1,14 @@
 //! `LocalServer` itself.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use prefect_sdk::types::ReadFlowsRequest;
 use prefect_sdk::{Client, ErrorKind, LocalServer};
+
+use crate::support::unique;
 
 #[tokio::test]
 async fn several_servers_run_at_once_and_share_nothing() {
@@ -118,15 +121,40 @@ async fn a_missing_interpreter_is_a_clear_error() {
 
 #[tokio::test]
 async fn an_interpreter_without_prefect_is_a_clear_error() {
+    let folder = std::env::temp_dir().join(unique("bare-venv"));
+    let made = Command::new("python3")
+        .args(["-m", "venv", "--without-pip"])
+        .arg(&folder)
+        .status();
+    assert!(made.expect("python3 runs").success());
     let error = LocalServer::builder()
-        .python("python3")
+        .python(folder.join("bin/python"))
         .start()
-        .await
-        .expect_err("no Prefect");
+        .await;
+    std::fs::remove_dir_all(&folder).expect("removed");
+    let error = error.expect_err("no Prefect").to_string();
     assert!(
-        error.to_string().contains("python3 has no Prefect"),
+        error.contains("has no Prefect: ModuleNotFoundError"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn two_servers_on_one_port_are_not_taken_for_each_other() {
+    let server = LocalServer::start().await.expect("starts");
+    let port = server
+        .api_url()
+        .split([':', '/'])
+        .nth(4)
+        .expect("a port")
+        .parse()
+        .expect("a number");
+    let error = LocalServer::builder()
+        .port(port)
+        .start()
+        .await
+        .expect_err("taken");
+    assert!(error.to_string().contains(&port.to_string()), "{error}");
 }
 
 #[tokio::test]
@@ -138,6 +166,57 @@ async fn a_server_that_dies_shows_the_end_of_its_log() {
         said.contains("the end of its log") && said.contains("nonsense"),
         "{said}"
     );
+}
+
+/// Prefect reads `.env` and `prefect.toml` of the folder it runs in, which may name a production
+/// database: the server must not run in the program's folder.
+#[tokio::test]
+async fn the_files_of_the_programs_folder_do_not_reach_the_server() {
+    let folder = std::env::temp_dir().join(unique("hostile"));
+    std::fs::create_dir(&folder).expect("a folder");
+    let hostile = "PREFECT_API_DATABASE_CONNECTION_URL=nonsense://production\n";
+    std::fs::write(folder.join(".env"), hostile).expect("written");
+    std::fs::write(folder.join("prefect.py"), "raise SystemExit('not Prefect')").expect("written");
+    let program = started_in_another_process(&folder).await;
+    std::fs::remove_dir_all(&folder).expect("removed");
+    program
+        .1
+        .raw()
+        .health_check()
+        .await
+        .expect("the server of the other program is up");
+    end(program.0);
+}
+
+/// Starts this test binary again, in a folder, to start a server; returns a client of that.
+async fn started_in_another_process(folder: &Path) -> (Child, Client) {
+    let mut program = Command::new(std::env::current_exe().expect("this test binary"))
+        .args([
+            "--exact",
+            "local_server::a_program_that_is_killed",
+            "--nocapture",
+        ])
+        .env("PREFECT_SDK_TEST_KILLED", "1")
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let output = BufReader::new(program.stdout.take().expect("piped"));
+    let url = output
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("http"));
+    let client = Client::builder()
+        .api_url(url.expect("a URL"))
+        .build()
+        .expect("a client");
+    (program, client)
+}
+
+/// SIGKILL: no destructor and no signal handler of the program runs.
+fn end(mut program: Child) {
+    program.kill().expect("killed");
+    program.wait().expect("ended");
 }
 
 /// Not a test by itself: `a_killed_program_takes_its_server_with_it` runs it in another process.
@@ -152,34 +231,13 @@ async fn a_program_that_is_killed() {
 
 #[tokio::test]
 async fn a_killed_program_takes_its_server_with_it() {
-    let mut program = Command::new(std::env::current_exe().expect("this test binary"))
-        .args([
-            "--exact",
-            "local_server::a_program_that_is_killed",
-            "--nocapture",
-        ])
-        .env("PREFECT_SDK_TEST_KILLED", "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("runs");
-    let output = BufReader::new(program.stdout.take().expect("piped"));
-    let url = output
-        .lines()
-        .map_while(Result::ok)
-        .find(|line| line.starts_with("http"));
-    let client = Client::builder()
-        .api_url(url.expect("a URL"))
-        .build()
-        .expect("a client");
+    let (program, client) = started_in_another_process(&std::env::temp_dir()).await;
     client
         .raw()
         .health_check()
         .await
         .expect("the server of the other program is up");
-
-    // SIGKILL: no destructor and no signal handler of the program runs.
-    program.kill().expect("killed");
-    program.wait().expect("ended");
+    end(program);
     let deadline = Instant::now() + Duration::from_secs(20);
     while client.raw().health_check().await.is_ok() {
         assert!(

@@ -85,18 +85,17 @@ async fn a_key_is_a_bearer_token_and_an_auth_string_wins_over_it() {
     assert_eq!(both.await, "Basic YWRtaW46YWRtaW4=");
 }
 
-#[tokio::test]
-async fn credentials_do_not_follow_a_redirect_to_another_origin() {
-    let elsewhere = MockServer::start().await;
-    Mock::given(any())
-        .respond_with(limit())
-        .mount(&elsewhere)
-        .await;
+/// A server that redirects everything, and the error or reply of a client of it.
+async fn redirected(target: String) -> prefect_sdk::Result<prefect_sdk::types::ConcurrencyLimit> {
     let server = MockServer::start().await;
-    let target = format!("{}/api/concurrency_limits/", elsewhere.uri());
-    let redirect = ResponseTemplate::new(307).insert_header("location", target);
-    Mock::given(any())
-        .respond_with(redirect)
+    Mock::given(path("/api/concurrency_limits/"))
+        .respond_with(ResponseTemplate::new(307).insert_header("location", target))
+        .mount(&server)
+        .await;
+    Mock::given(path("/api/moved"))
+        .and(body_json(json!({"tag": "db", "concurrency_limit": 10})))
+        .and(header("authorization", "Bearer pnu_123"))
+        .respond_with(limit())
         .mount(&server)
         .await;
     let client = Client::builder()
@@ -108,22 +107,40 @@ async fn credentials_do_not_follow_a_redirect_to_another_origin() {
         .concurrency_limits()
         .create("db", 10)
         .await
-        .expect("followed");
+}
 
-    let requests = elsewhere.received_requests().await.expect("recorded");
-    assert_eq!(requests[0].method.as_str(), "POST");
-    assert_eq!(
-        requests[0].body_json::<serde_json::Value>().expect("JSON")["tag"],
-        "db"
+#[tokio::test]
+async fn a_redirect_within_the_origin_keeps_method_body_and_credentials() {
+    redirected("/api/moved".to_owned()).await.expect("followed");
+}
+
+#[tokio::test]
+async fn neither_credentials_nor_data_follow_a_redirect_to_another_origin() {
+    let elsewhere = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(limit())
+        .mount(&elsewhere)
+        .await;
+    let error = redirected(format!("{}/api/moved", elsewhere.uri()))
+        .await
+        .expect_err("stopped");
+    assert!(error.message().contains(&elsewhere.uri()), "{error}");
+    assert!(
+        elsewhere
+            .received_requests()
+            .await
+            .expect("recorded")
+            .is_empty()
     );
-    assert!(!requests[0].headers.contains_key("authorization"));
 }
 
 #[tokio::test]
 async fn what_the_server_refused_to_do_is_repeated() {
     let server = MockServer::start().await;
     Mock::given(any())
-        .respond_with(ResponseTemplate::new(503))
+        .respond_with(
+            ResponseTemplate::new(503).set_body_json(json!({"exception_message": "busy"})),
+        )
         .up_to_n_times(1)
         .mount(&server)
         .await;

@@ -271,11 +271,11 @@ async fn one_field_of_a_work_queue() {
 #[tokio::test]
 async fn one_field_of_an_automation() {
     let client = live().await;
-    let trigger = EventTrigger::new("Reactive")
+    let trigger = EventTrigger::new(EventTriggerPosture::Reactive)
         .expect(["prefect.flow-run.Failed"])
         .threshold(2)
         .within(60);
-    let pause = PauseDeployment::new().source("inferred");
+    let pause = PauseDeployment::new().source(ActionSource::Inferred);
     let automation = AutomationCreate::new(unique("automation"), trigger, [pause])
         .description("before")
         .tags(["one"])

@@ -44,7 +44,8 @@ fn an_action_that_matches_nothing_says_so() {
         with(action, json!({})).1,
         [Applied {
             target: "$.gone".into(),
-            hits: 0
+            hits: 0,
+            older: false,
         }]
     );
 }
@@ -61,4 +62,16 @@ fn an_action_without_a_reason_or_with_an_unknown_path_is_a_problem() {
             apply(&mut json!({}), &json!({ "actions": [action] })).expect_err("must be refused");
         assert_eq!(problem.at, "overlay $.actions[0]");
     }
+}
+
+#[test]
+fn a_property_is_renamed_where_it_is_required_too() {
+    let action = json!([{
+        "target": "$.s.*.properties.old", "description": "why", "x-rename": "new", "x-older": true,
+    }]);
+    let schema = json!({ "properties": { "old": {}, "b": {} }, "required": ["b", "old"] });
+    let (document, applied) = with(action, json!({ "s": { "A": schema, "B": {} } }));
+    let renamed = json!({ "properties": { "new": {}, "b": {} }, "required": ["b", "new"] });
+    assert_eq!(document["s"], json!({ "A": renamed, "B": {} }));
+    assert_eq!((applied[0].hits, applied[0].older), (1, true));
 }

@@ -52,3 +52,36 @@ fn an_operation_without_a_success_is_refused() {
         .expect("must be refused");
     assert_eq!(problem.at, "$.paths['/x'].get");
 }
+
+#[test]
+fn what_would_be_an_argument_and_never_be_sent_is_refused() {
+    let header = json!({ "in": "header", "name": "if-match", "schema": { "type": "string" } });
+    let form = json!({ "content": { "multipart/form-data": {} } });
+    for (key, value, named) in [
+        ("parameters", json!([header]), "if-match"),
+        ("requestBody", form, "multipart"),
+    ] {
+        let operation = json!({ "operationId": "x", "responses": { "200": {} }, key: value });
+        let document = json!({ "paths": { "/x": { "post": operation } } });
+        let problem = lower(document, &json!({ "actions": [] }))
+            .err()
+            .expect("must be refused");
+        assert!(
+            problem.at == "$.paths['/x'].post" && problem.says.contains(named),
+            "{problem}"
+        );
+    }
+}
+
+#[test]
+fn names_that_mean_something_else_are_refused() {
+    for name in ["Option", "Json", "Self"] {
+        let document = json!({ "paths": {}, "components": { "schemas": {
+            name: { "type": "object", "properties": { "p": {} } },
+        }}});
+        let problem = lower(document, &json!({ "actions": [] }))
+            .err()
+            .expect("must be refused");
+        assert_eq!(problem.at, format!("$.components.schemas.{name}"));
+    }
+}

@@ -45,14 +45,11 @@ impl Document {
     }
 
     fn body(&self, id: &str, pointer: &str) -> Place<'_> {
-        let operations = operations(&self.0).into_iter();
-        let operation =
-            operations.filter(|operation| operation.id().is_ok_and(|known| known == id));
+        let mut operations = operations(&self.0).into_iter();
+        let operation = operations.find(|operation| operation.id().is_ok_and(|known| known == id));
         Place::of(
             self,
-            operation
-                .last()
-                .and_then(|operation| operation.body.pointer(pointer)),
+            operation.and_then(|operation| operation.body.pointer(pointer)),
         )
     }
 }

@@ -1,0 +1,108 @@
+//! Starts a server and waits until it, and not another one, answers.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::error;
+use super::process::ServerProcess;
+use crate::client::Client;
+use crate::config::ClientBuilder;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long a server may take to answer; a first start migrates a database on a loaded machine.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+
+/// Another program may take a free port before the server does.
+const ATTEMPTS: u32 = 3;
+
+/// What uvicorn and Prefect say of a port that another program has.
+const PORT_TAKEN: &str = "already in use";
+
+/// What a server is started with.
+pub(super) struct Launch<'a> {
+    pub python: &'a Path,
+    /// A migrated database to start from.
+    pub template: Option<&'a Path>,
+    pub env: &'a BTreeMap<String, String>,
+    pub auth_string: Option<&'a str>,
+}
+
+impl Launch<'_> {
+    /// A server that answers, on this port or a free one, and how to reach it.
+    pub async fn start(&self, port: Option<u16>) -> Result<(ServerProcess, ClientBuilder)> {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(free_port(port)?).await {
+                Err(taken)
+                    if port.is_none()
+                        && attempt < ATTEMPTS
+                        && taken.message().contains(PORT_TAKEN) =>
+                {
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn attempt(&self, port: u16) -> Result<(ServerProcess, ClientBuilder)> {
+        let mut process = ServerProcess::spawn(self.python, port, self.template, self.env)?;
+        let mut client = Client::builder()
+            .api_url(format!("http://127.0.0.1:{port}/api"))
+            .no_proxy();
+        if let Some(auth) = self.auth_string {
+            client = client.auth_string(auth);
+        }
+        wait_until_ready(&mut process, &client.clone().build()?).await?;
+        Ok((process, client))
+    }
+}
+
+fn free_port(wanted: Option<u16>) -> Result<u16> {
+    // The server cannot choose by itself: `--port 0` never says which.
+    let listener = TcpListener::bind(("127.0.0.1", wanted.unwrap_or(0)));
+    let port = listener
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port());
+    port.map_err(|cause| {
+        let port = wanted.map_or("a free port".to_owned(), |port| format!("port {port}"));
+        error(format!("{port} of 127.0.0.1 cannot be used")).caused_by(cause)
+    })
+}
+
+async fn wait_until_ready(process: &mut ServerProcess, client: &Client) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        process.check_alive()?;
+        match probe(process, client).await {
+            Ok(()) => return process.check_alive(),
+            Err(last) if last.kind() == ErrorKind::Unauthorized => {
+                return Err(process.died("refuses its own credentials"));
+            }
+            Err(last) if start.elapsed() > READY_WITHIN => {
+                let waited = READY_WITHIN.as_secs();
+                return Err(process.died(&format!("is not ready after {waited} s ({last})")));
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Whether the server is healthy, ours, and has its database: a healthy answer proves nothing by
+/// itself, and another server may have taken the port. (GET only: POST may need a CSRF token.)
+async fn probe(process: &ServerProcess, client: &Client) -> Result<()> {
+    client.raw().health_check().await?;
+    let home = client.raw().read_settings().await?.into_inner().home;
+    if home.as_deref() != process.home().to_str() {
+        return Err(Error::new(
+            ErrorKind::LocalServer,
+            "another server has the port",
+        ));
+    }
+    match client.raw().read_flow_by_name("prefect-sdk-probe").await {
+        Err(error) if !error.is_not_found() => Err(error),
+        _ => Ok(()),
+    }
+}
