@@ -47,15 +47,9 @@ impl ServerProcess {
 
         let mut command = Command::new(python);
         command.arg("-c").arg(SUPERVISOR).arg(&home).arg(python);
-        command.args([
-            "-m",
-            "prefect",
-            "server",
-            "start",
-            "--host",
-            "127.0.0.1",
-            "--no-ui",
-        ]);
+        // Prefect 3.0 has no `python -m prefect`.
+        command.args(["-c", "from prefect.cli import app; app()"]);
+        command.args(["server", "start", "--host", "127.0.0.1", "--no-ui"]);
         command.arg("--port").arg(port.to_string());
         // What this shell is set up for is another server.
         for (name, _) in std::env::vars_os() {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use prefect_sdk::types::ReadFlowsRequest;
 use prefect_sdk::{Client, ErrorKind, LocalServer};
 
+use uuid::Uuid;
+
 use crate::support::unique;
 
 #[tokio::test]
@@ -245,5 +247,51 @@ async fn a_killed_program_takes_its_server_with_it() {
             "the server goes on without its program"
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The whole life of a limit, whose implementation changed with 3.4.19.
+async fn a_limit_lives_on(version: &str) {
+    let server = LocalServer::builder().version(version).start().await;
+    let server = server.unwrap_or_else(|error| panic!("{version}: {error}"));
+    let client = server.client().expect("a client");
+    let said = client
+        .raw()
+        .read_version()
+        .await
+        .expect("answers")
+        .into_inner();
+    assert_eq!(said, version);
+
+    let limits = client.concurrency_limits();
+    assert_eq!(limits.create("db", 1).await.expect("created").tag, "db");
+    limits
+        .increment(["db"], Uuid::new_v4())
+        .await
+        .expect("free");
+    let full = limits
+        .increment(["db"], Uuid::new_v4())
+        .await
+        .expect_err("full");
+    assert!(
+        full.is_locked() && full.retry_after().is_some(),
+        "{version}: {full}"
+    );
+    limits.reset_and_free("db").await.expect("freed");
+    limits
+        .increment(["db"], Uuid::new_v4())
+        .await
+        .expect("free again");
+    assert_eq!(limits.list().await.expect("listed").len(), 1, "{version}");
+    let id = limits.get_by_tag("db").await.expect("read").id;
+    limits.delete(id).await.expect("deleted");
+    assert!(limits.list().await.expect("listed").is_empty(), "{version}");
+    server.stop().await.expect("stops");
+}
+
+#[tokio::test]
+async fn older_versions_of_prefect_start_and_keep_limits() {
+    for version in ["3.0.11", "3.4.25", "3.6.29"] {
+        a_limit_lives_on(version).await;
     }
 }
