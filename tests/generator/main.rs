@@ -4,5 +4,6 @@ mod documents;
 mod overlay;
 #[path = "../../build/mod.rs"]
 mod pipeline;
+mod refresh;
 mod rules;
 mod verify;
