@@ -45,6 +45,8 @@ impl Transport {
         if let Some(authorization) = config.authorization()? {
             headers.insert(AUTHORIZATION, authorization);
         }
+        #[cfg(feature = "rustls")]
+        provide_cryptography();
         let http = reqwest::Client::builder()
             // Leases of a deployment's concurrency slots are kept by the server only for its own
             // client's `prefect/…` agents; this one does not pretend to be it.
@@ -179,6 +181,17 @@ impl Transport {
         let headers = response.headers().clone();
         let body = response.bytes().await.map_err(|error| call.failed(error))?;
         Err(call.refused(status, headers, body))
+    }
+}
+
+/// Chooses ring for this process, unless the program has chosen a provider already.
+///
+/// reqwest's own choice, aws-lc, is a third of the CPU time of a cold build.
+#[cfg(feature = "rustls")]
+fn provide_cryptography() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // It fails if another thread was faster, and then there is one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }
 

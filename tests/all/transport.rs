@@ -162,6 +162,21 @@ async fn what_the_server_refused_to_do_is_repeated() {
 }
 
 #[tokio::test]
+async fn https_needs_no_setting_up() {
+    // Nobody listens there; without a provider of cryptography this would panic.
+    let client = Client::builder()
+        .api_url("https://127.0.0.1:1/api")
+        .build()
+        .expect("a client");
+    let error = client
+        .raw()
+        .health_check()
+        .await
+        .expect_err("nobody listens");
+    assert!(error.is_connection(), "{error}");
+}
+
+#[tokio::test]
 async fn what_may_have_been_done_is_not_repeated() {
     let server = MockServer::start().await;
     Mock::given(any())
