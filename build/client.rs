@@ -1,9 +1,9 @@
 //! progenitor's client: the operations, with every type referred to by name.
 
-use proc_macro2::TokenStream;
 use progenitor::{GenerationSettings, Generator, InterfaceStyle, TagStyle, TypeImpl};
 use quote::quote;
 use serde_json::Value;
+use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ImplItem, ImplItemFn, Item, ReturnType, Stmt, parse_quote};
 
@@ -84,33 +84,30 @@ fn route_through_transport(method: &mut ImplItemFn) -> Result<()> {
     let reply = reply_type(output).ok_or_else(|| unexpected("the return type"))?;
     method.sig.output = parse_quote! { -> crate::Result<ResponseValue<#reply>> };
 
-    let request = method.block.stmts.iter().position(|statement| {
-        matches!(statement, Stmt::Local(local) if bound_name(local).is_some_and(|n| n.ends_with("request")))
-    });
-    let request = request.ok_or_else(|| unexpected("the request"))?;
-    method.block.stmts.truncate(request + 1);
-    method
-        .block
-        .stmts
-        .retain(|statement| !mentions_header_map(statement));
-    let Some(Stmt::Local(local)) = method.block.stmts.last_mut() else {
-        return Err(unexpected("the request"));
+    // `let url = …`, the header map, `let request = …`, and then what the transport does.
+    let bound = |name: &str| {
+        method
+            .block
+            .stmts
+            .iter()
+            .find_map(|statement| match statement {
+                Stmt::Local(local) if binds(local, name) => Some(local),
+                _ => None,
+            })
     };
-    let init = local
-        .init
-        .as_mut()
-        .ok_or_else(|| unexpected("the request"))?;
-    let builder = builder_only(&init.expr).ok_or_else(|| unexpected("the request's headers"))?;
+    let url = bound("url").cloned().ok_or_else(|| unexpected("the URL"))?;
+    let request = bound("request").and_then(|local| local.init.as_ref());
+    let builder = request.and_then(|init| builder_only(&init.expr));
+    let builder = builder.ok_or_else(|| unexpected("the request"))?;
     let decode = match quote!(#reply).to_string().as_str() {
         "ByteStream" => quote! { stream },
         "()" => quote! { empty },
         _ => quote! { json },
     };
-    method.block.stmts.pop();
-    method.block.stmts.push(Stmt::Expr(
-        parse_quote! { self.inner.#decode(#builder, #name).await },
-        None,
-    ));
+    method.block = parse_quote! {{
+        #url
+        self.inner.#decode(#builder, #name).await
+    }};
     EncodePath.visit_block_mut(&mut method.block);
     Ok(())
 }
@@ -137,17 +134,13 @@ fn first_argument(path: &syn::TypePath) -> Option<&syn::Type> {
     }
 }
 
-fn bound_name(local: &syn::Local) -> Option<String> {
+/// Whether a statement binds this name. (progenitor puts underscores before one that is also the
+/// name of a parameter.)
+fn binds(local: &syn::Local, name: &str) -> bool {
     match &local.pat {
-        syn::Pat::Ident(pat) => Some(pat.ident.to_string()),
-        _ => None,
+        syn::Pat::Ident(pat) => pat.ident.to_string().trim_start_matches('_') == name,
+        _ => false,
     }
-}
-
-fn mentions_header_map(statement: &Stmt) -> bool {
-    let tokens: TokenStream = quote! { #statement };
-    let text = tokens.to_string();
-    text.contains("header_map") && !text.contains(". build ()")
 }
 
 /// The expression `self.client.get(url)….headers(header_map).build()?` without the headers and
@@ -187,22 +180,24 @@ struct EncodePath;
 
 impl VisitMut for EncodePath {
     fn visit_macro_mut(&mut self, call: &mut syn::Macro) {
-        // `format!` is opaque to the visitor: its arguments are tokens.
-        let tokens = std::mem::take(&mut call.tokens).to_string();
-        let parts = tokens.replace("encode_path (& ", "segment (& ");
-        call.tokens = parts
-            .parse()
-            .expect("renaming a function keeps the tokens valid");
-        let mut arguments: syn::punctuated::Punctuated<Expr, syn::Token![,]> = call
-            .parse_body_with(syn::punctuated::Punctuated::parse_terminated)
-            .expect("arguments of format!");
-        for argument in &mut arguments {
-            let encodes = matches!(argument, Expr::Call(call) if matches!(&*call.func, Expr::Path(f) if f.path.is_ident("segment")));
-            if encodes {
-                *argument = parse_quote! { #argument? };
-            }
+        // To the visitor the arguments of `format!` are opaque. What does not parse is left alone,
+        // and does not compile: `encode_path` is not imported.
+        let arguments = call.parse_body_with(Punctuated::<Expr, syn::Token![,]>::parse_terminated);
+        if let Ok(mut arguments) = arguments {
+            arguments
+                .iter_mut()
+                .for_each(|argument| self.visit_expr_mut(argument));
+            call.tokens = quote! { #arguments };
         }
-        call.tokens = quote! { #arguments };
-        visit_mut::visit_macro_mut(self, call);
+    }
+
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        visit_mut::visit_expr_mut(self, expr);
+        if let Expr::Call(call) = expr
+            && matches!(&*call.func, Expr::Path(function) if function.path.is_ident("encode_path"))
+        {
+            let value = &call.args;
+            *expr = parse_quote! { segment(#value)? };
+        }
     }
 }

@@ -85,6 +85,14 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Errors
     ///
     /// [`NotFound`](crate::ErrorKind::NotFound) when there is none.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client, id: uuid::Uuid) -> prefect_sdk::Result<()> {
+    /// let limit = client.concurrency_limits().get(id).await?;
+    /// println!("{} is limited to {}", limit.tag, limit.concurrency_limit);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn get(&self, id: Uuid) -> Result<ConcurrencyLimit> {
         self.raw
             .read_concurrency_limit(&id)
@@ -97,6 +105,15 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Errors
     ///
     /// Any failure but a 404.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client, id: uuid::Uuid) -> prefect_sdk::Result<()> {
+    /// if client.concurrency_limits().get_opt(id).await?.is_none() {
+    ///     println!("no such limit");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn get_opt(&self, id: Uuid) -> Result<Option<ConcurrencyLimit>> {
         found(self.get(id).await)
     }
@@ -108,6 +125,14 @@ impl<'a> ConcurrencyLimits<'a> {
     /// [`NotFound`](crate::ErrorKind::NotFound) when there is none;
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) when the tag is empty, `.` or `..`, or
     /// has a `/`: no URL can name it.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let limit = client.concurrency_limits().get_by_tag("database").await?;
+    /// println!("held by {:?}", limit.active_slots);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn get_by_tag(&self, tag: &str) -> Result<ConcurrencyLimit> {
         check_tag(tag)?;
         self.raw
@@ -121,6 +146,16 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Errors
     ///
     /// As [`get_by_tag`](Self::get_by_tag), but for a 404.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let limits = client.concurrency_limits();
+    /// if limits.get_by_tag_opt("database").await?.is_none() {
+    ///     limits.create("database", 10).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn get_by_tag_opt(&self, tag: &str) -> Result<Option<ConcurrencyLimit>> {
         found(self.get_by_tag(tag).await)
     }
@@ -136,6 +171,15 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Errors
     ///
     /// Those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// for limit in client.concurrency_limits().list().await? {
+    ///     println!("{}: {}", limit.tag, limit.concurrency_limit);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn list(&self) -> Result<Vec<ConcurrencyLimit>> {
         let mut limits = BTreeMap::new();
         loop {
@@ -177,6 +221,13 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Errors
     ///
     /// As [`get_by_tag`](Self::get_by_tag).
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// client.concurrency_limits().reset("database").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn reset(&self, tag: &str) -> Result<()> {
         check_tag(tag)?;
         let body = ResetConcurrencyLimitByTagRequest::new();
@@ -195,6 +246,13 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Errors
     ///
     /// As [`get_by_tag`](Self::get_by_tag).
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// client.concurrency_limits().reset_and_free("database").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn reset_and_free(&self, tag: &str) -> Result<()> {
         self.reset(tag).await?;
         let body = ConcurrencyLimitV2Update::new().active_slots(Field::value(0));
@@ -213,6 +271,15 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Errors
     ///
     /// [`NotFound`](crate::ErrorKind::NotFound) when there is none on a tag.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let limits = client.concurrency_limits();
+    /// let limit = limits.get_by_tag("database").await?;
+    /// limits.delete(limit.id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn delete(&self, id: Uuid) -> Result<()> {
         self.get(id).await?;
         self.raw.delete_concurrency_limit(&id).await.map(drop)
@@ -223,6 +290,13 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Errors
     ///
     /// As [`get_by_tag`](Self::get_by_tag).
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// client.concurrency_limits().delete_by_tag("database").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn delete_by_tag(&self, tag: &str) -> Result<()> {
         check_tag(tag)?;
         self.raw
@@ -275,6 +349,13 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Errors
     ///
     /// Those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client, task_run: uuid::Uuid) -> prefect_sdk::Result<()> {
+    /// client.concurrency_limits().decrement(["database"], task_run).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn decrement(
         &self,
         tags: impl IntoIterator<Item = impl Into<String>>,
