@@ -66,7 +66,7 @@ impl<'a> ConcurrencyLimits<'a> {
                 "the tag {tag:?} has {banned:?}; / % & < > and control characters are not allowed"
             )));
         }
-        // PostgreSQL keeps limits in 32 bits, and the server answers 500 beyond.
+        // PostgreSQL keeps limits in 32 bits; beyond them the server answers 503.
         if !(0..=i64::from(i32::MAX)).contains(&limit) {
             return Err(Error::invalid_request(format!(
                 "the concurrency limit {limit} is not between 0 and {}",

@@ -20,6 +20,11 @@ const API_VERSION_HEADER: HeaderName = HeaderName::from_static("x-prefect-api-ve
 /// A server closes idle connections after 5 s: a pooled one must not be used when that is near.
 const POOL_IDLE: Duration = Duration::from_secs(4);
 
+/// After a 500 or 503 the server closes the connection without having said so. Once the closing has
+/// arrived, the pool does not use that connection again: the next request would be lost on it, and
+/// a create may not be repeated.
+const CLOSING: Duration = Duration::from_millis(20);
+
 /// What Prefect's own client waits for a reply. For a stream, between two parts of it.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -180,6 +185,9 @@ impl Transport {
         }
         let headers = response.headers().clone();
         let body = response.bytes().await.map_err(|error| call.failed(error))?;
+        if status.is_server_error() {
+            tokio::time::sleep(CLOSING).await;
+        }
         Err(call.refused(status, headers, body))
     }
 }

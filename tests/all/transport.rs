@@ -1,11 +1,12 @@
 //! What is on the wire of every request.
 
+use prefect_sdk::types::{ConcurrencyLimitCreate, FlowCreate};
 use prefect_sdk::{Client, ErrorKind};
 use serde_json::json;
 use wiremock::matchers::{any, body_json, header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::support::client_of;
+use crate::support::{client_of, live};
 
 fn limit() -> ResponseTemplate {
     let id = uuid::Uuid::new_v4();
@@ -190,6 +191,27 @@ async fn what_may_have_been_done_is_not_repeated() {
         .expect_err("500");
     assert_eq!(error.kind(), ErrorKind::Server);
     assert_eq!(server.received_requests().await.expect("recorded").len(), 1);
+}
+
+/// After a 500 a real server closes the connection without having said so.
+#[tokio::test]
+async fn what_follows_a_500_does_not_meet_a_closed_connection() {
+    let client = live().await;
+    for _ in 0..100 {
+        // A slash in a tag is one of the things that this server answers 500 to.
+        let broken = ConcurrencyLimitCreate::new("a/b", 1);
+        let error = client
+            .raw()
+            .create_concurrency_limit(&broken)
+            .await
+            .expect_err("500");
+        assert_eq!(error.kind(), ErrorKind::Server, "{error}");
+        let flow = client
+            .raw()
+            .create_flow(&FlowCreate::new("after-a-500"))
+            .await;
+        flow.expect("a create that may not be repeated");
+    }
 }
 
 #[tokio::test]
