@@ -22,7 +22,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 pub(crate) fn delay_after(attempt: u32, error: &Error) -> Option<Duration> {
     let refused = match error.status().map(|status| status.as_u16()) {
         Some(429) => true,
-        Some(503) => error.body().starts_with(b"{") || error.method() == Some(&Method::GET),
+        Some(503) => error.is_the_servers_own() || error.method() == Some(&Method::GET),
         _ => false,
     };
     if !refused || attempt >= ATTEMPTS {
@@ -50,9 +50,11 @@ mod tests {
         delay_after(attempt, &error).map(|delay| delay.as_secs_f64())
     }
 
+    const PREFECTS: &str = r#"{"exception_message": "Service Unavailable"}"#;
+
     #[test]
     fn what_the_server_refused_is_repeated_five_times() {
-        let delays: Vec<_> = (1..=6).map(|n| delay(n, 503, None, "{}")).collect();
+        let delays: Vec<_> = (1..=6).map(|n| delay(n, 503, None, PREFECTS)).collect();
         assert_eq!(
             delays,
             [Some(0.1), Some(0.2), Some(0.4), Some(0.8), Some(1.6), None]
@@ -69,6 +71,8 @@ mod tests {
     fn what_may_have_happened_is_not_repeated() {
         assert_eq!(delay(1, 500, None, "{}"), None);
         assert_eq!(delay(1, 423, Some("1"), "{}"), None);
-        assert_eq!(delay(1, 503, None, "upstream reset"), None, "a gateway's");
+        for gateway in ["upstream reset", r#"{"message": "Service Unavailable"}"#] {
+            assert_eq!(delay(1, 503, None, gateway), None, "{gateway}");
+        }
     }
 }

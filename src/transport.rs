@@ -224,19 +224,19 @@ fn content_type(headers: &HeaderMap) -> &str {
     value.unwrap_or_default()
 }
 
-/// Follows redirects within the origin, and from `http` to `https` of the same host: neither
-/// credentials nor what is sent may reach another one.
+/// Follows 307 and 308 within the origin. Elsewhere neither credentials nor what is sent may go, and
+/// the other redirects turn a POST into a GET, whose reply would be taken for that of the POST.
 fn within_origin(attempt: Attempt<'_>) -> Action {
     let (to, from) = (attempt.url(), attempt.previous().last());
-    let same = from.is_some_and(|from| {
-        let upgraded = from.scheme() == "http" && to.scheme() == "https";
-        from.origin() == to.origin() || (upgraded && from.host() == to.host())
-    });
-    if !same {
+    if from.is_none_or(|from| from.origin() != to.origin()) {
         let elsewhere = to.origin().ascii_serialization();
         return attempt.error(format!(
             "it leads to {elsewhere}; is that the API URL to use?"
         ));
+    }
+    if !matches!(attempt.status().as_u16(), 307 | 308) {
+        let status = attempt.status();
+        return attempt.error(format!("{status} does not keep the method"));
     }
     if attempt.previous().len() > MOST_REDIRECTS {
         return attempt.error("there are too many");

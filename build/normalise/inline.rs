@@ -34,6 +34,10 @@ pub fn hoist(document: &mut Value) -> Result<usize> {
     for (name, schema) in &mut roots {
         hoist.collect_names(&format!("$.components.schemas.{name}"), schema)?;
     }
+    for_each_operation(document, |at, _, _, operation| {
+        let mut schemas = operation_schemas_mut(at, operation).into_iter();
+        schemas.try_for_each(|(at, schema)| hoist.collect_names(&at, schema))
+    })?;
     for (name, schema) in &mut roots {
         let at = format!("$.components.schemas.{name}");
         for (at, child, name) in named_children(&at, name, schema) {

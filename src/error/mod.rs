@@ -20,7 +20,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why a call failed.
 ///
 /// `Display` is one line: the operation, the status, and what the server said; the request is
-/// never repeated in it. (Only of a local server that died, the end of its log follows.) [`Error::kind`] and the predicates tell failures apart:
+/// never repeated in it. (Only of a local server that does not start, the end of its log follows.) [`Error::kind`] and the predicates tell failures apart:
 ///
 /// ```no_run
 /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
@@ -187,6 +187,12 @@ impl Error {
                 .to_std()
                 .unwrap_or(Duration::ZERO),
         )
+    }
+
+    /// Whether the body is of the form that Prefect's own handler of exceptions gives it.
+    pub(crate) fn is_the_servers_own(&self) -> bool {
+        let body: Option<serde_json::Value> = serde_json::from_slice(&self.0.body).ok();
+        body.is_some_and(|body| body.get("exception_message").is_some())
     }
 
     /// Whether the client is set up wrongly.

@@ -159,10 +159,18 @@ fn cache() -> Result<PathBuf> {
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
-    variable("PREFECT_SDK_CACHE")
+    let cache = variable("PREFECT_SDK_CACHE")
         .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("prefect-sdk")))
         .or_else(|| variable("HOME").map(|home| home.join(".cache").join("prefect-sdk")))
-        .ok_or_else(|| error("no cache folder is known: set PREFECT_SDK_CACHE"))
+        .ok_or_else(|| error("no cache folder is known: set PREFECT_SDK_CACHE"))?;
+    // Installers and servers run in folders of their own.
+    std::path::absolute(&cache).map_err(|cause| {
+        error(format!(
+            "the cache folder {} cannot be found",
+            cache.display()
+        ))
+        .caused_by(cause)
+    })
 }
 
 /// Holds a folder against other processes that install or migrate in it. Released when dropped,

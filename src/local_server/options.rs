@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::launch::Launch;
-use super::{LocalServer, blocking, install, template};
+use super::{LocalServer, blocking, error, install, template};
 use crate::error::Result;
 
 /// Options for a [`LocalServer`].
@@ -64,6 +64,9 @@ impl LocalServerBuilder {
     }
 
     /// An environment variable for the server; it wins over what the other options set.
+    ///
+    /// `PREFECT_HOME` and `PREFECT_SERVER_API_AUTH_STRING` are refused at the start: by the one the
+    /// server is recognised, and the other is [`basic_auth`](Self::basic_auth).
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.insert(name.into(), value.into());
         self
@@ -77,6 +80,10 @@ impl LocalServerBuilder {
     /// Prefect, the port is taken, or the server ends or does not answer within two minutes; the
     /// message has the end of its log.
     pub async fn start(self) -> Result<LocalServer> {
+        let own = ["PREFECT_HOME", "PREFECT_SERVER_API_AUTH_STRING"];
+        if let Some(name) = own.iter().find(|name| self.env.contains_key(**name)) {
+            return Err(error(format!("{name} cannot be set by `env`")));
+        }
         let this = self.clone();
         let (python, templated) = blocking(move || {
             let python = match &this.python {

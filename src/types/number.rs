@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A number that may have a fraction.
 ///
-/// Whether it was written as an integer is kept: `60` is not sent back as `60.0`.
+/// Whether it was written as an integer is kept: `60` is not sent back as `60.0`. Integers have up
+/// to 64 bits; larger ones are read as floats.
 ///
 /// ```
 /// use prefect_sdk::types::Number;
@@ -37,7 +38,7 @@ impl Number {
     }
 }
 
-/// By value: 60 and 60.0 are equal.
+/// By value, as floats: 60 and 60.0 are equal.
 impl PartialEq for Number {
     fn eq(&self, other: &Self) -> bool {
         self.as_f64() == other.as_f64()
@@ -140,6 +141,8 @@ impl<'de> Deserialize<'de> for Number {
             }
         }
 
-        deserializer.deserialize_any(NumberVisitor)
+        // Not `deserialize_any`: with serde_json's `arbitrary_precision`, which any crate of a program
+        // may switch on, that gives floats as maps.
+        deserializer.deserialize_f64(NumberVisitor)
     }
 }

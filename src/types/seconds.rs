@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Error, Visitor};
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Number;
@@ -73,7 +73,7 @@ impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct SecondsVisitor;
 
-        impl Visitor<'_> for SecondsVisitor {
+        impl<'de> Visitor<'de> for SecondsVisitor {
             type Value = Seconds;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,6 +90,16 @@ impl<'de> Deserialize<'de> for Seconds {
 
             fn visit_f64<E: Error>(self, seconds: f64) -> Result<Seconds, E> {
                 Ok(Seconds(seconds.into()))
+            }
+
+            // What `deserialize_any` makes of a float where some crate of the program has switched on
+            // serde_json's `arbitrary_precision`: a map of one entry, the number as text.
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Seconds, A::Error> {
+                let entry: Option<(String, String)> = map.next_entry()?;
+                let number = entry.and_then(|(_, text)| text.parse::<f64>().ok());
+                number
+                    .map(Seconds::from)
+                    .ok_or_else(|| A::Error::invalid_type(Unexpected::Map, &self))
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Seconds, E> {

@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for Integer {
             }
         }
 
-        deserializer.deserialize_any(IntegerVisitor)
+        deserializer.deserialize_i64(IntegerVisitor)
     }
 }
 

@@ -87,10 +87,13 @@ async fn a_key_is_a_bearer_token_and_an_auth_string_wins_over_it() {
 }
 
 /// A server that redirects everything, and the error or reply of a client of it.
-async fn redirected(target: String) -> prefect_sdk::Result<prefect_sdk::types::ConcurrencyLimit> {
+async fn redirected(
+    status: u16,
+    target: String,
+) -> prefect_sdk::Result<prefect_sdk::types::ConcurrencyLimit> {
     let server = MockServer::start().await;
     Mock::given(path("/api/concurrency_limits/"))
-        .respond_with(ResponseTemplate::new(307).insert_header("location", target))
+        .respond_with(ResponseTemplate::new(status).insert_header("location", target))
         .mount(&server)
         .await;
     Mock::given(path("/api/moved"))
@@ -112,7 +115,24 @@ async fn redirected(target: String) -> prefect_sdk::Result<prefect_sdk::types::C
 
 #[tokio::test]
 async fn a_redirect_within_the_origin_keeps_method_body_and_credentials() {
-    redirected("/api/moved".to_owned()).await.expect("followed");
+    for status in [307, 308] {
+        redirected(status, "/api/moved".to_owned())
+            .await
+            .expect("followed");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_that_would_turn_a_post_into_a_get_is_not_followed() {
+    for status in [301, 302, 303] {
+        let error = redirected(status, "/api/moved".to_owned())
+            .await
+            .expect_err("stopped");
+        assert!(
+            error.message().contains("does not keep the method"),
+            "{error}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -122,7 +142,7 @@ async fn neither_credentials_nor_data_follow_a_redirect_to_another_origin() {
         .respond_with(limit())
         .mount(&elsewhere)
         .await;
-    let error = redirected(format!("{}/api/moved", elsewhere.uri()))
+    let error = redirected(307, format!("{}/api/moved", elsewhere.uri()))
         .await
         .expect_err("stopped");
     assert!(error.message().contains(&elsewhere.uri()), "{error}");

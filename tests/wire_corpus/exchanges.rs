@@ -34,12 +34,12 @@ impl Exchange {
             return problems;
         }
         if let Some(request) = self.json_request() {
-            let place = document.request(operation.id);
+            let place = document.request(operation.method, operation.path);
             problems.extend(self.judge_body(&operation.request, place, "request", request));
         }
         if self.response_kind == "json" {
             let reply = self.response.as_deref().map_or("null", RawValue::get);
-            let place = document.reply(operation.id);
+            let place = document.reply(operation.method, operation.path);
             problems.extend(self.judge_body(&operation.reply, place, "reply", reply));
         }
         problems
@@ -97,8 +97,9 @@ impl Exchange {
             .build()
             .expect("a client");
         let error = client.raw().hello().await.err()?;
-        let said = server_message(&body);
-        let repeated = said.is_none_or(|said| error.message().contains(&said));
+        let repeated = server_messages(&body)
+            .iter()
+            .all(|said| error.message().contains(said));
         let right = error
             .status()
             .is_some_and(|status| status.as_u16() == self.status)
@@ -108,13 +109,18 @@ impl Exchange {
     }
 }
 
-/// What a failure's body says, in one line.
-fn server_message(body: &str) -> Option<String> {
-    let body: Value = serde_json::from_str(body).ok()?;
-    let said = ["exception_message", "detail"]
+/// All that a failure's body says, each in one line: a text, or the issues of a list.
+fn server_messages(body: &str) -> Vec<String> {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let texts = ["exception_message", "detail"]
         .iter()
-        .find_map(|key| body[key].as_str())?;
-    Some(said.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter_map(|key| body[key].as_str());
+    let lists = ["exception_detail", "detail"]
+        .iter()
+        .filter_map(|key| body[key].as_array());
+    let issues = lists.flatten().filter_map(|issue| issue["msg"].as_str());
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    texts.chain(issues).map(one_line).collect()
 }
 
 #[tokio::test]

@@ -8,8 +8,5 @@
 mod compare;
 mod exchanges;
 mod instances;
-#[path = "../../build/mod.rs"]
-#[allow(dead_code)]
-mod pipeline;
 mod recording;
 mod table;

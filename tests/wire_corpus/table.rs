@@ -100,13 +100,12 @@ pub fn operation(
     })
 }
 
-/// The name and type of an upstream schema. Halves of a pair that became one type are that type.
-pub fn schema(upstream: &str) -> Option<(&'static str, RoundTrip)> {
+/// The type of an upstream schema. Halves of a pair that became one type are that type.
+pub fn schema(upstream: &str) -> Option<RoundTrip> {
     let find = |wanted: &str| {
-        let found = SCHEMAS
-            .iter()
-            .find(|(upstream, name, _)| wanted == *upstream || wanted == *name);
-        found.map(|(_, name, round_trip)| (*name, *round_trip))
+        let mut schemas = SCHEMAS.iter();
+        let found = schemas.find(|(upstream, name, _)| wanted == *upstream || wanted == *name);
+        found.map(|(_, _, round_trip)| *round_trip)
     };
     let whole = upstream
         .strip_suffix("-Input")
