@@ -43,6 +43,16 @@ pub fn reference(name: &str) -> Value {
     serde_json::json!({ "$ref": format!("{SCHEMA_PREFIX}{name}") })
 }
 
+/// Makes a schema refer to a component, beside what it says already: in 3.0 that needs `allOf`.
+pub fn refer_to(schema: &mut Value, name: &str) {
+    match schema.as_object_mut().filter(|map| !map.is_empty()) {
+        Some(map) => {
+            map.insert("allOf".to_owned(), serde_json::json!([reference(name)]));
+        }
+        None => *schema = reference(name),
+    }
+}
+
 /// The component schemas.
 pub fn schemas(document: &Value) -> &Map<String, Value> {
     static EMPTY: std::sync::OnceLock<Map<String, Value>> = std::sync::OnceLock::new();

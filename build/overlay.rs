@@ -106,23 +106,19 @@ fn update_at(value: &mut Value, steps: &[Step], update: &Value) -> usize {
 }
 
 fn remove_at(value: &mut Value, steps: &[Step]) -> usize {
-    match steps {
-        [] => 0,
-        [last] => match (value, last) {
-            (Value::Object(map), Step::Name(name)) => usize::from(map.remove(name).is_some()),
-            (Value::Object(map), Step::Any) => std::mem::take(map).len(),
-            (Value::Array(list), Step::Index(i)) if *i < list.len() => {
-                list.remove(*i);
-                1
-            }
-            (Value::Array(list), Step::Any) => std::mem::take(list).len(),
-            _ => 0,
-        },
-        [step, rest @ ..] => select(value, step)
-            .into_iter()
-            .map(|child| remove_at(child, rest))
-            .sum(),
-    }
+    let [parents @ .., last] = steps else {
+        return 0;
+    };
+    at_each(value, parents, &|parent| match (parent, last) {
+        (Value::Object(map), Step::Name(name)) => usize::from(map.remove(name).is_some()),
+        (Value::Object(map), Step::Any) => std::mem::take(map).len(),
+        (Value::Array(list), Step::Index(i)) if *i < list.len() => {
+            list.remove(*i);
+            1
+        }
+        (Value::Array(list), Step::Any) => std::mem::take(list).len(),
+        _ => 0,
+    })
 }
 
 /// The target is `…properties.old`; the schema around it may list `old` as required.

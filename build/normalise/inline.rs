@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::names::pascal_case;
 use crate::pipeline::document::{
-    children_mut, for_each_operation, operation_schemas_mut, reference, schemas, schemas_mut,
+    children_mut, for_each_operation, operation_schemas_mut, refer_to, schemas, schemas_mut,
     without,
 };
 use crate::pipeline::problem::{Problem, Result};
@@ -133,13 +133,8 @@ fn replace_with_reference(schema: &mut Value, name: &str) -> Value {
         let value = lifted.as_object_mut().and_then(|map| map.remove(keyword));
         outer.extend(value.map(|value| (keyword.to_owned(), value)));
     }
-    *schema = match outer.is_empty() {
-        true => reference(name),
-        false => {
-            outer.insert("allOf".to_owned(), json!([reference(name)]));
-            Value::Object(outer)
-        }
-    };
+    *schema = Value::Object(outer);
+    refer_to(schema, name);
     lifted
 }
 

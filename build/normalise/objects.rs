@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::scalars::is_any;
-use crate::pipeline::document::{for_each_schema, reference};
+use crate::pipeline::document::{for_each_schema, refer_to, reference};
 use crate::pipeline::problem::{Problem, Result};
 
 /// `additionalProperties: false` is the *server's* promise to refuse a key that it does not know.
@@ -67,11 +67,7 @@ pub fn free_json(document: &mut Value) -> Result<usize> {
                 "nullable" => !any,
                 key => key == "description" || key.starts_with("x-"),
             });
-            if map.is_empty() {
-                *schema = reference("Json");
-            } else {
-                map.insert("allOf".to_owned(), json!([reference("Json")]));
-            }
+            refer_to(schema, "Json");
             hits += 1;
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::pipeline::document::{for_each_schema, ref_name, reference, schemas_mut};
+use crate::pipeline::document::{for_each_schema, ref_name, refer_to, schemas_mut};
 use crate::pipeline::problem::{Problem, Result};
 
 /// Types written by hand in `src/types/`, referenced like component schemas.
@@ -59,11 +59,7 @@ pub fn formats(document: &mut Value) -> Result<usize> {
             "duration" | "time-delta" => {
                 map.remove("format");
                 map.remove("type");
-                if map.is_empty() {
-                    *schema = reference("Seconds");
-                } else {
-                    map.insert("allOf".to_owned(), json!([reference("Seconds")]));
-                }
+                refer_to(schema, "Seconds");
             }
             "password" => {
                 map.remove("format");
@@ -94,11 +90,7 @@ pub fn numbers(document: &mut Value) -> Result<usize> {
         if schema.get("type").is_some_and(|t| t == "number") {
             let map = schema.as_object_mut().expect("has a keyword");
             map.remove("type");
-            if map.is_empty() {
-                *schema = reference("Number");
-            } else {
-                map.insert("allOf".to_owned(), json!([reference("Number")]));
-            }
+            refer_to(schema, "Number");
             hits += 1;
         }
         Ok(())
