@@ -1,5 +1,7 @@
 //! progenitor's client: the operations, with every type referred to by name.
 
+use std::collections::BTreeMap;
+
 use progenitor::{GenerationSettings, Generator, InterfaceStyle, TagStyle, TypeImpl};
 use quote::quote;
 use serde_json::Value;
@@ -22,9 +24,15 @@ pub fn client(document: &Value) -> Result<String> {
     let generated = file.items.into_iter().filter_map(operations_only).next();
     let mut generated =
         generated.ok_or_else(|| Problem::new("$", "progenitor wrote no operations"))?;
+    let paths: BTreeMap<_, _> = operations(document)
+        .into_iter()
+        .filter_map(|operation| {
+            Some((operation.body.get("operationId")?.as_str()?, operation.path))
+        })
+        .collect();
     for item in &mut generated.items {
         if let ImplItem::Fn(method) = item {
-            route_through_transport(method)?;
+            route_through_transport(method, &paths)?;
         }
     }
     let written = generated.items.len();
@@ -70,7 +78,7 @@ fn operations_only(item: Item) -> Option<syn::ItemImpl> {
 /// Rewrites the generated method: path parameters are encoded by our own function, which refuses
 /// `.` and `..`; and what follows the building of the request is one call of the transport, which
 /// returns the one `Error` and knows the operation.
-fn route_through_transport(method: &mut ImplItemFn) -> Result<()> {
+fn route_through_transport(method: &mut ImplItemFn, paths: &BTreeMap<&str, &str>) -> Result<()> {
     let name = method.sig.ident.to_string();
     let unexpected = |what: &str| {
         Problem::new(
@@ -78,6 +86,8 @@ fn route_through_transport(method: &mut ImplItemFn) -> Result<()> {
             format!("progenitor wrote {what} in another way; adapt build/client.rs"),
         )
     };
+    let path = paths.get(name.as_str());
+    let path = path.ok_or_else(|| unexpected("the name"))?;
     let ReturnType::Type(_, output) = &method.sig.output else {
         return Err(unexpected("the return type"));
     };
@@ -106,7 +116,7 @@ fn route_through_transport(method: &mut ImplItemFn) -> Result<()> {
     };
     method.block = parse_quote! {{
         #url
-        self.inner.#decode(#builder, #name).await
+        self.inner.#decode(#builder, &Operation { name: #name, template: #path }).await
     }};
     EncodePath.visit_block_mut(&mut method.block);
     Ok(())

@@ -2,16 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::builder::ClientBuilder;
 use crate::concurrency_limits::ConcurrencyLimits;
-use crate::config::{ClientBuilder, Config};
+use crate::config::Config;
 use crate::error::Result;
 use crate::raw;
+use crate::retry::RetryPolicy;
+use crate::settings::Settings;
 use crate::transport::Transport;
 
 /// A client of one Prefect server or Cloud workspace.
 ///
-/// Cheap to clone; clones share one connection pool.
+/// Cheap to clone; clones share one connection pool, one CSRF token and so on.
 ///
 /// ```no_run
 /// # async fn example() -> prefect_sdk::Result<()> {
@@ -24,7 +28,6 @@ use crate::transport::Transport;
 #[derive(Clone)]
 pub struct Client {
     raw: Arc<raw::Client>,
-    api_url: Arc<str>,
 }
 
 impl Client {
@@ -33,29 +36,68 @@ impl Client {
         ClientBuilder::default()
     }
 
-    /// A client as the environment describes it: `PREFECT_API_URL`, and `PREFECT_API_KEY` or
-    /// `PREFECT_API_AUTH_STRING`. Nothing is sent yet.
+    /// A client as the environment, files and the active profile describe it: see [`Settings`].
+    /// Nothing is sent yet.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when `PREFECT_API_URL` is
-    /// absent, malformed or without `/api`, or a credential cannot be sent in a header.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when there is no API URL, or
+    /// something is malformed; see [`Settings::load`] and [`ClientBuilder::build`].
     pub fn from_env() -> Result<Self> {
-        ClientBuilder::from_variables(|name| std::env::var(name).ok()).build()
+        Settings::load()?.client().build()
     }
 
-    pub(crate) fn with_config(config: &Config) -> Result<Self> {
+    /// A client as a profile of Prefect's describes it; what it does not say is taken from where
+    /// [`from_env`](Self::from_env) takes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_env`](Self::from_env), and when there is no such profile.
+    pub fn from_profile(name: &str) -> Result<Self> {
+        Settings::load_profile(name)?.client().build()
+    }
+
+    pub(crate) fn with_config(config: Config) -> Result<Self> {
         let transport = Transport::new(config)?;
-        let api_url = transport.api_url().into();
-        Ok(Self {
+        Ok(Self::with_transport(transport))
+    }
+
+    fn with_transport(transport: Transport) -> Self {
+        Self {
             raw: Arc::new(raw::Client::with_transport(transport)),
-            api_url,
-        })
+        }
+    }
+
+    /// The same client with another retry policy; it shares all else.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// use prefect_sdk::RetryPolicy;
+    ///
+    /// let once = client.with_retry(RetryPolicy::none());
+    /// once.concurrency_limits().create("database", 10).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_retry(&self, policy: RetryPolicy) -> Self {
+        Self::with_transport(self.raw.transport().with_retry(policy))
+    }
+
+    /// The same client with another time to wait for a reply; it shares all else.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Self::with_transport(self.raw.transport().with_timeout(timeout))
+    }
+
+    /// Whether this is a client of Prefect Cloud, by its URL.
+    pub fn is_cloud(&self) -> bool {
+        self.raw.transport().is_cloud()
     }
 
     /// The URL of the API, without a slash at the end.
     pub fn api_url(&self) -> &str {
-        &self.api_url
+        self.raw.transport().api_url()
     }
 
     /// All operations of the API, as generated from its document.
@@ -72,7 +114,7 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("api_url", &self.api_url)
+            .field("api_url", &self.api_url())
             .finish_non_exhaustive()
     }
 }

@@ -59,7 +59,7 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn create(&self, tag: &str, limit: i64) -> Result<ConcurrencyLimit> {
+    pub async fn create(self, tag: &str, limit: i64) -> Result<ConcurrencyLimit> {
         check_tag(tag)?;
         if let Some(banned) = tag.chars().find(|c| BANNED.contains(c) || c.is_control()) {
             return Err(Error::invalid_request(format!(
@@ -93,7 +93,7 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn get(&self, id: Uuid) -> Result<ConcurrencyLimit> {
+    pub async fn get(self, id: Uuid) -> Result<ConcurrencyLimit> {
         self.raw
             .read_concurrency_limit(&id)
             .await
@@ -114,7 +114,7 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn get_opt(&self, id: Uuid) -> Result<Option<ConcurrencyLimit>> {
+    pub async fn get_opt(self, id: Uuid) -> Result<Option<ConcurrencyLimit>> {
         found(self.get(id).await)
     }
 
@@ -133,7 +133,7 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn get_by_tag(&self, tag: &str) -> Result<ConcurrencyLimit> {
+    pub async fn get_by_tag(self, tag: &str) -> Result<ConcurrencyLimit> {
         check_tag(tag)?;
         self.raw
             .read_concurrency_limit_by_tag(tag)
@@ -156,7 +156,7 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn get_by_tag_opt(&self, tag: &str) -> Result<Option<ConcurrencyLimit>> {
+    pub async fn get_by_tag_opt(self, tag: &str) -> Result<Option<ConcurrencyLimit>> {
         found(self.get_by_tag(tag).await)
     }
 
@@ -180,7 +180,7 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn list(&self) -> Result<Vec<ConcurrencyLimit>> {
+    pub async fn list(self) -> Result<Vec<ConcurrencyLimit>> {
         let mut limits = BTreeMap::new();
         loop {
             let body = ReadConcurrencyLimitsRequest::new().offset(limits.len() as i64);
@@ -228,7 +228,7 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn reset(&self, tag: &str) -> Result<()> {
+    pub async fn reset(self, tag: &str) -> Result<()> {
         check_tag(tag)?;
         let body = ResetConcurrencyLimitByTagRequest::new();
         self.raw
@@ -253,7 +253,7 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn reset_and_free(&self, tag: &str) -> Result<()> {
+    pub async fn reset_and_free(self, tag: &str) -> Result<()> {
         self.reset(tag).await?;
         let body = ConcurrencyLimitV2Update::new().active_slots(Field::value(0));
         let freed = self
@@ -280,7 +280,7 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn delete(&self, id: Uuid) -> Result<()> {
+    pub async fn delete(self, id: Uuid) -> Result<()> {
         self.get(id).await?;
         self.raw.delete_concurrency_limit(&id).await.map(drop)
     }
@@ -297,7 +297,7 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn delete_by_tag(&self, tag: &str) -> Result<()> {
+    pub async fn delete_by_tag(self, tag: &str) -> Result<()> {
         check_tag(tag)?;
         self.raw
             .delete_concurrency_limit_by_tag(tag)
@@ -328,7 +328,7 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # }
     /// ```
     pub async fn increment(
-        &self,
+        self,
         tags: impl IntoIterator<Item = impl Into<String>>,
         task_run_id: Uuid,
     ) -> Result<Vec<MinimalConcurrencyLimitResponse>> {
@@ -357,7 +357,7 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # }
     /// ```
     pub async fn decrement(
-        &self,
+        self,
         tags: impl IntoIterator<Item = impl Into<String>>,
         task_run_id: Uuid,
     ) -> Result<Vec<MinimalConcurrencyLimitResponse>> {

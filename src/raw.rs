@@ -1,6 +1,6 @@
 //! The generated client: every operation of the API, one method each.
 //!
-//! It goes through the same transport as everything else (authentication, errors). Methods are
+//! It goes through the same transport as everything else: authentication, retries, errors. Methods are
 //! named after the server's own functions, take path parameters by position and the body last,
 //! and return the reply with its status and headers.
 //!
@@ -17,7 +17,7 @@
 
 pub use progenitor_client::{ByteStream, ResponseValue};
 
-use crate::transport::{Transport, segment};
+use crate::transport::{Operation, Transport, segment};
 
 /// All operations of the Prefect API, as generated; see [`crate::Client::raw`].
 pub struct Client {
@@ -33,6 +33,10 @@ impl Client {
             client: transport.http().clone(),
             inner: transport,
         }
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.inner
     }
 }
 

@@ -8,37 +8,47 @@ use url::Url;
 
 use super::body::ErrorBody;
 use super::{Error, ErrorKind};
+use crate::transport::Operation;
 
 /// The call that an error is about.
+#[derive(Debug)]
 pub(crate) struct Call {
-    operation: &'static str,
-    sent: Option<(Method, Url)>,
+    operation: &'static Operation,
+    method: Method,
+    url: Url,
+    /// How often it was sent so far.
+    pub attempts: u32,
 }
 
 impl Call {
-    /// A call whose request could not even be built.
-    pub fn before(operation: &'static str) -> Self {
+    pub fn of(request: &Request, operation: &'static Operation) -> Self {
         Self {
             operation,
-            sent: None,
+            method: request.method().clone(),
+            url: request.url().clone(),
+            attempts: 0,
         }
     }
 
-    pub fn of(request: &Request, operation: &'static str) -> Self {
-        Self {
-            operation,
-            sent: Some((request.method().clone(), request.url().clone())),
-        }
+    pub fn operation(&self) -> &'static Operation {
+        self.operation
+    }
+
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Whether carrying it out changes anything on the server.
+    pub fn changes_something(&self) -> bool {
+        self.operation.changes_something(&self.method)
     }
 
     pub fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
-        let mut error = Error::new(kind, message);
-        error.0.operation = Some(self.operation);
-        if let Some((method, url)) = &self.sent {
-            error.0.method = Some(method.clone());
-            error.0.url = Some(url.clone());
-        }
-        error
+        Error::new(kind, message).on_behalf_of(self)
     }
 
     /// No reply, or only a part of one.

@@ -39,6 +39,9 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     operation: Option<&'static str>,
+    attempts: u32,
+    may_have_happened: bool,
+    is_retryable: bool,
     method: Option<Method>,
     url: Option<Url>,
     status: Option<StatusCode>,
@@ -85,6 +88,8 @@ pub enum ErrorKind {
     UnexpectedBody,
     /// A success whose JSON does not fit the type of the reply.
     Decode,
+    /// The server is of another major version than this client is made for.
+    IncompatibleServer,
     /// A `LocalServer` (feature `local-server`) cannot be installed, started or stopped.
     LocalServer,
 }
@@ -124,6 +129,29 @@ impl Error {
         self
     }
 
+    /// Names the call that it is about.
+    pub(crate) fn on_behalf_of(mut self, call: &Call) -> Self {
+        self.0.operation = Some(call.operation().name);
+        self.0.method = Some(call.method().clone());
+        self.0.url = Some(call.url().clone());
+        self.0.attempts = call.attempts;
+        self
+    }
+
+    /// A request of this operation could not even be built.
+    pub(crate) fn of(mut self, operation: &'static str) -> Self {
+        self.0.operation = Some(operation);
+        self
+    }
+
+    /// Adds what is known when the call is over: see [`Error::may_have_happened`] and
+    /// [`Error::is_retryable`].
+    pub(crate) fn judged(mut self, may_have_happened: bool, is_retryable: bool) -> Self {
+        self.0.may_have_happened = may_have_happened;
+        self.0.is_retryable = is_retryable;
+        self
+    }
+
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -132,6 +160,25 @@ impl Error {
     /// The operation that failed, by its name in [`crate::raw`].
     pub fn operation(&self) -> Option<&'static str> {
         self.0.operation
+    }
+
+    /// How often the request was sent; 0 if it was not.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// Whether the server may have carried the call out although it failed: a reply was lost, or
+    /// says nothing about it (408, 5xx), or could not be read.
+    ///
+    /// Such a request was not repeated, because doing it twice would do it twice; or it was, and the
+    /// repetition failed. When this is false the server has done nothing, or the call only reads.
+    pub fn may_have_happened(&self) -> bool {
+        self.0.may_have_happened
+    }
+
+    /// Whether the same call, made later, may succeed, and cannot do twice what was asked for once.
+    pub fn is_retryable(&self) -> bool {
+        self.0.is_retryable
     }
 
     /// The method of the request.
@@ -273,6 +320,8 @@ impl fmt::Debug for Error {
             .field("method", &self.0.method)
             .field("url", &self.0.url.as_ref().map(Url::as_str))
             .field("status", &self.0.status)
+            .field("attempts", &self.0.attempts)
+            .field("may_have_happened", &self.0.may_have_happened)
             .field("message", &self.0.message)
             .field("source", &self.0.source)
             .finish()

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::error;
 use super::process::ServerProcess;
+use crate::builder::ClientBuilder;
 use crate::client::Client;
-use crate::config::ClientBuilder;
 use crate::error::{Error, ErrorKind, Result};
+use crate::retry::RetryPolicy;
 
 /// How long a server may take to answer; a first start migrates a database on a loaded machine.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -55,7 +56,12 @@ impl Launch<'_> {
         if let Some(auth) = self.auth_string {
             client = client.auth_string(auth);
         }
-        wait_until_ready(&mut process, &client.clone().build()?).await?;
+        // What a starting server refuses is asked again below.
+        let probe = client
+            .clone()
+            .retry(RetryPolicy::none())
+            .version_check(false);
+        wait_until_ready(&mut process, &probe.build()?).await?;
         Ok((process, client))
     }
 }

@@ -6,14 +6,16 @@ mod options;
 mod process;
 mod template;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use options::LocalServerBuilder;
 use process::ServerProcess;
 
+use crate::builder::ClientBuilder;
 use crate::client::Client;
-use crate::config::ClientBuilder;
 use crate::error::{Error, ErrorKind, Result};
+use crate::transport::PREFECT_VERSION;
 
 /// A real Prefect server on this machine, stopped when this is dropped.
 ///
@@ -37,12 +39,13 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct LocalServer {
     process: ServerProcess,
     client: ClientBuilder,
+    python: PathBuf,
 }
 
 impl LocalServer {
     /// The Prefect version that [`start`](Self::start) installs, whose document this SDK is
     /// generated from.
-    pub const DEFAULT_VERSION: &str = "3.8.8";
+    pub const DEFAULT_VERSION: &str = PREFECT_VERSION;
 
     /// Starts a server with default options.
     ///
@@ -61,6 +64,16 @@ impl LocalServer {
     /// The URL of its API, with `/api`.
     pub fn api_url(&self) -> &str {
         self.client.url().unwrap_or_default()
+    }
+
+    /// The Python interpreter that the server runs by, which can run flows as well.
+    pub fn python(&self) -> &Path {
+        &self.python
+    }
+
+    /// The options of [`client`](Self::client), to change them.
+    pub fn client_builder(&self) -> ClientBuilder {
+        self.client.clone()
     }
 
     /// A client of this server, with its credentials.

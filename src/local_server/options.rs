@@ -47,10 +47,7 @@ impl LocalServerBuilder {
         self
     }
 
-    /// Whether the server demands CSRF tokens; off if not set.
-    ///
-    /// [`Client`](crate::Client) does not send them yet: its POST, PUT, PATCH and DELETE requests
-    /// to such a server are refused with 403.
+    /// Whether the server demands CSRF tokens, as [`Client`](crate::Client) sends them; off if not set.
     pub fn csrf(mut self, on: bool) -> Self {
         self.csrf = on;
         self
@@ -113,7 +110,11 @@ impl LocalServerBuilder {
             auth_string: self.auth_string.as_deref(),
         };
         let (process, client) = launch.start(self.port).await?;
-        Ok(LocalServer { process, client })
+        Ok(LocalServer {
+            process,
+            client,
+            python,
+        })
     }
 
     fn environment(&self) -> BTreeMap<String, String> {

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use prefect_sdk::types::ReadFlowsRequest;
 use prefect_sdk::{Client, ErrorKind, LocalServer};
 
 use uuid::Uuid;
@@ -76,23 +75,6 @@ async fn basic_authentication_is_enforced() {
         .expect_err("not authorised");
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(!format!("{server:?}").contains("hunter2"));
-}
-
-#[tokio::test]
-async fn csrf_protection_refuses_a_post_without_a_token() {
-    let server = LocalServer::builder()
-        .csrf(true)
-        .start()
-        .await
-        .expect("starts");
-    let client = server.client().expect("a client");
-    let error = client
-        .raw()
-        .read_flows(&ReadFlowsRequest::new())
-        .await
-        .expect_err("no token");
-    assert_eq!(error.kind(), ErrorKind::Forbidden);
-    assert!(error.message().contains("CSRF"), "{error}");
 }
 
 #[tokio::test]

@@ -1,9 +1,15 @@
 //! The test suite, one binary: linking many would cost more than running them.
 
 mod concurrency_limits;
+mod csrf;
 mod errors;
+mod faults;
 mod local_server;
+mod lost_replies;
+mod retry;
+mod settings;
 mod support;
 mod transport;
 mod types;
 mod updates;
+mod version;

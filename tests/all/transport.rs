@@ -6,7 +6,7 @@ use serde_json::json;
 use wiremock::matchers::{any, body_json, header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::support::{client_of, live};
+use crate::support::{client_of, live, plain};
 
 fn limit() -> ResponseTemplate {
     let id = uuid::Uuid::new_v4();
@@ -68,16 +68,10 @@ async fn authorization(client: impl Fn(String) -> Client) -> String {
 
 #[tokio::test]
 async fn a_key_is_a_bearer_token_and_an_auth_string_wins_over_it() {
-    let key = authorization(|url| {
-        Client::builder()
-            .api_url(url)
-            .api_key("pnu_123")
-            .build()
-            .expect("a client")
-    });
+    let key = authorization(|url| plain(&url).api_key("pnu_123").build().expect("a client"));
     assert_eq!(key.await, "Bearer pnu_123");
     let both = authorization(|url| {
-        let builder = Client::builder().api_url(url).api_key("pnu_123");
+        let builder = plain(&url).api_key("pnu_123");
         builder
             .auth_string("admin:admin")
             .build()
@@ -102,9 +96,7 @@ async fn redirected(
         .respond_with(limit())
         .mount(&server)
         .await;
-    let client = Client::builder()
-        .api_url(format!("{}/api", server.uri()))
-        .api_key("pnu_123");
+    let client = plain(&format!("{}/api", server.uri())).api_key("pnu_123");
     client
         .build()
         .expect("a client")

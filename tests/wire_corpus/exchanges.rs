@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use prefect_sdk::Client;
+use prefect_sdk::{Client, RetryPolicy};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -87,13 +87,12 @@ impl Exchange {
             .map_or("", RawValue::get)
             .to_owned();
         let server = MockServer::start().await;
-        let reply = ResponseTemplate::new(self.status)
-            // So that a 503 is not repeated, which would only take time.
-            .insert_header("retry-after", "3600")
-            .set_body_raw(body.clone(), "application/json");
+        let reply =
+            ResponseTemplate::new(self.status).set_body_raw(body.clone(), "application/json");
         Mock::given(any()).respond_with(reply).mount(&server).await;
         let client = Client::builder()
             .api_url(format!("{}/api", server.uri()))
+            .retry(RetryPolicy::none())
             .build()
             .expect("a client");
         let error = client.raw().hello().await.err()?;

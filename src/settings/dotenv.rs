@@ -1,0 +1,191 @@
+//! `.env` files, as python-dotenv reads them. (Other readers replace `$WORD` without braces, which
+//! is a part of many a password.)
+
+use std::collections::BTreeMap;
+
+use super::Sources;
+use super::layer::Values;
+use super::value::Raw;
+use crate::error::{Error, Result};
+use crate::file;
+
+/// The variables of Prefect's in `.env` of the working directory.
+pub(super) fn read(sources: &Sources) -> Result<Values> {
+    let path = sources.resolve(".env").filter(|path| path.is_file());
+    let Some(path) = path else {
+        return Ok(Values::new());
+    };
+    let text = file::read(&path)
+        .map_err(|error| Error::configuration(format!("{}: {error}", path.display())))?;
+    let variables = parse(&text.unwrap_or_default(), |name| {
+        sources.variables().get(name).cloned()
+    });
+    let prefects = variables.into_iter().filter_map(|(name, value)| {
+        let name = name.to_ascii_uppercase();
+        name.starts_with("PREFECT_")
+            .then_some((name, Raw::Text(value)))
+    });
+    Ok(prefects.collect())
+}
+
+/// The variables of a file, whose values may refer to earlier ones and to those of the environment.
+fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (binding, after) = binding(rest);
+        rest = after;
+        let Some((name, value)) = binding else {
+            continue;
+        };
+        let value = interpolate(&value, |name| {
+            variables.get(name).cloned().or_else(|| environment(name))
+        });
+        variables.insert(name, value);
+    }
+    variables
+}
+
+/// One `NAME=value`, which may span lines if it is quoted, and what follows it. A line that is none is
+/// skipped.
+fn binding(text: &str) -> (Option<(String, String)>, &str) {
+    let text = text.trim_start();
+    let line_end = text.find(['\n', '\r']).unwrap_or(text.len());
+    let next_line = &text[line_end..];
+    let line = &text[..line_end];
+    if line.starts_with('#') {
+        return (None, next_line);
+    }
+    let start = line
+        .strip_prefix("export")
+        .filter(|rest| rest.starts_with([' ', '\t']));
+    let start = start.map_or(line, str::trim_start);
+    let Some((name, _)) = start.split_once('=') else {
+        return (None, next_line);
+    };
+    let value = &text[line.len() - start.len() + name.len() + 1..];
+    let name = name.trim().trim_matches('\'');
+    if name.is_empty() || name.contains([' ', '\t', '#']) {
+        return (None, next_line);
+    }
+    let value = value.trim_start_matches([' ', '\t']);
+    match value.chars().next() {
+        Some(quote @ ('\'' | '"')) => match quoted(&value[1..], quote) {
+            Some((value, rest)) if ends_line(rest) => {
+                let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
+                (Some((name.to_owned(), value)), &rest[end..])
+            }
+            _ => (None, next_line),
+        },
+        _ => {
+            let end = value.find(['\n', '\r']).unwrap_or(value.len());
+            let value = uncommented(&value[..end]).trim_end();
+            (Some((name.to_owned(), value.to_owned())), next_line)
+        }
+    }
+}
+
+/// An unquoted value ends at a `#` that follows white space.
+fn uncommented(value: &str) -> &str {
+    let comment = value
+        .char_indices()
+        .find(|(at, c)| *c == '#' && value[..*at].ends_with(char::is_whitespace));
+    comment.map_or(value, |(at, _)| &value[..at])
+}
+
+/// After a quoted value there may be a comment, and nothing else.
+fn ends_line(rest: &str) -> bool {
+    let rest = rest.trim_start_matches([' ', '\t']);
+    rest.is_empty() || rest.starts_with(['\n', '\r', '#'])
+}
+
+/// The text up to the closing quote, and what follows that.
+fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            c if c == quote => return Some((value, &text[at + c.len_utf8()..])),
+            '\\' => {
+                let (_, escaped) = chars.next()?;
+                match unescaped(escaped, quote) {
+                    Some(c) => value.push(c),
+                    None => value.extend(['\\', escaped]),
+                }
+            }
+            c => value.push(c),
+        }
+    }
+    None
+}
+
+fn unescaped(escaped: char, quote: char) -> Option<char> {
+    match (quote, escaped) {
+        (_, '\\' | '\'') => Some(escaped),
+        ('"', '"') => Some('"'),
+        ('"', 'a') => Some('\u{7}'),
+        ('"', 'b') => Some('\u{8}'),
+        ('"', 'f') => Some('\u{c}'),
+        ('"', 'n') => Some('\n'),
+        ('"', 'r') => Some('\r'),
+        ('"', 't') => Some('\t'),
+        ('"', 'v') => Some('\u{b}'),
+        _ => None,
+    }
+}
+
+/// Replaces `${NAME}` and `${NAME:-default}`.
+fn interpolate(value: &str, variable: impl Fn(&str) -> Option<String>) -> String {
+    let mut result = String::new();
+    let mut rest = value;
+    while let Some(start) = rest.find("${") {
+        let Some(length) = rest[start..].find('}') else {
+            break;
+        };
+        let reference = &rest[start + 2..start + length];
+        let (name, default) = reference.split_once(":-").unwrap_or((reference, ""));
+        result.push_str(&rest[..start]);
+        result.push_str(&variable(name).unwrap_or_else(|| default.to_owned()));
+        rest = &rest[start + length + 1..];
+    }
+    result + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str, name: &str) -> Option<String> {
+        let environment = |name: &str| (name == "USER").then(|| "joe".to_owned());
+        parse(text, environment).remove(name)
+    }
+
+    #[test]
+    fn values_are_read_as_python_dotenv_reads_them() {
+        for (text, value) in [
+            ("A=b", "b"),
+            ("export A = b  # comment", "b"),
+            ("A='it\\'s # not'  # is", "it's # not"),
+            ("A=\"two\\nlines\"", "two\nlines"),
+            ("A=\"two\nlines\"\nB=1", "two\nlines"),
+            ("A=pa$$word#1", "pa$$word#1"),
+            ("A=", ""),
+            ("'A'=b", "b"),
+            ("\r\n\r\nA=b\r\n", "b"),
+            ("B=1\nA=${B}-${USER}-${NONE}-${NONE:-x}", "1-joe--x"),
+            ("A=one\nA=two", "two"),
+            ("A=é=ü", "é=ü"),
+        ] {
+            assert_eq!(parsed(text, "A").as_deref(), Some(value), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lines_that_are_none_are_skipped() {
+        for text in ["A", "# A=1", "A='open", "A='x' y", "=1", "A B=1"] {
+            assert_eq!(parsed(text, "A"), None, "{text:?}");
+            let followed = format!("{text}\nB=2");
+            assert_eq!(parsed(&followed, "B").as_deref(), Some("2"), "{followed:?}");
+        }
+    }
+}

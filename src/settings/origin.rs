@@ -1,0 +1,31 @@
+//! Where a setting comes from.
+
+use std::fmt;
+
+/// Where a setting comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A variable of the environment.
+    Environment,
+    /// `.env` in the working directory.
+    DotEnv,
+    /// `prefect.toml` in the working directory.
+    PrefectToml,
+    /// `[tool.prefect]` of `pyproject.toml` in the working directory.
+    PyprojectToml,
+    /// The profile of this name.
+    Profile(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment => f.write_str("the environment"),
+            Self::DotEnv => f.write_str(".env"),
+            Self::PrefectToml => f.write_str("prefect.toml"),
+            Self::PyprojectToml => f.write_str("pyproject.toml"),
+            Self::Profile(name) => write!(f, "the profile {name:?}"),
+        }
+    }
+}

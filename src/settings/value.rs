@@ -1,0 +1,117 @@
+//! Values of settings, as text or as TOML has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use toml::Value;
+
+/// A value that was found, and not looked at yet.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Raw {
+    Text(String),
+    Toml(Value),
+}
+
+/// What is wrong with a value; it does not repeat it, for it may be a secret.
+pub(super) type Parsed<T> = Result<T, &'static str>;
+
+impl Raw {
+    /// Set, and to nothing.
+    pub fn is_blank(&self) -> bool {
+        match self {
+            Self::Text(text) | Self::Toml(Value::String(text)) => text.trim().is_empty(),
+            Self::Toml(_) => false,
+        }
+    }
+
+    fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Toml(Value::String(text)) => Some(text),
+            Self::Toml(_) => None,
+        }
+    }
+
+    pub fn text(&self) -> Parsed<String> {
+        let text = self.as_text().ok_or("is not text")?;
+        Ok(text.to_owned())
+    }
+
+    /// As pydantic reads one.
+    pub fn boolean(&self) -> Parsed<bool> {
+        let text = match self {
+            Self::Toml(Value::Boolean(value)) => return Ok(*value),
+            Self::Toml(Value::Integer(value)) => value.to_string(),
+            _ => self.text()?.trim().to_ascii_lowercase(),
+        };
+        match text.as_str() {
+            "1" | "on" | "t" | "true" | "y" | "yes" => Ok(true),
+            "0" | "off" | "f" | "false" | "n" | "no" => Ok(false),
+            _ => Err("is neither true nor false"),
+        }
+    }
+
+    pub fn count(&self) -> Parsed<u32> {
+        let number = match self {
+            Self::Toml(Value::Integer(value)) => u32::try_from(*value).ok(),
+            _ => self.text()?.trim().parse().ok(),
+        };
+        number.ok_or("is not a whole number from 0 up")
+    }
+
+    /// A number that is not negative.
+    pub fn number(&self) -> Parsed<f64> {
+        let number = match self {
+            Self::Toml(Value::Float(value)) => Some(*value),
+            Self::Toml(Value::Integer(value)) => Some(*value as f64),
+            _ => self.text()?.trim().parse().ok(),
+        };
+        let number = number.filter(|number: &f64| number.is_finite() && *number >= 0.0);
+        number.ok_or("is not a number from 0 up")
+    }
+
+    pub fn seconds(&self) -> Parsed<Duration> {
+        let seconds = Duration::try_from_secs_f64(self.number()?).ok();
+        seconds
+            .filter(|seconds| !seconds.is_zero())
+            .ok_or("is not a number of seconds above 0")
+    }
+
+    /// Status codes: `429,503`, or in TOML also a number or a list.
+    pub fn codes(&self) -> Parsed<BTreeSet<StatusCode>> {
+        match self {
+            Self::Toml(Value::Array(codes)) => {
+                let codes = codes.iter().map(|code| Self::Toml(code.clone()).codes());
+                Ok(codes
+                    .collect::<Parsed<Vec<_>>>()?
+                    .into_iter()
+                    .flatten()
+                    .collect())
+            }
+            Self::Toml(Value::Integer(code)) => Ok(BTreeSet::from([code_of(&code.to_string())?])),
+            _ => self.text()?.split(',').map(code_of).collect(),
+        }
+    }
+
+    /// Headers: a JSON object of strings, or in TOML also a table.
+    pub fn headers(&self) -> Parsed<BTreeMap<String, String>> {
+        const WRONG: &str = "is not a JSON object of strings";
+        match self {
+            Self::Toml(Value::Table(table)) => {
+                let headers = table.iter().map(|(name, value)| {
+                    let value = value.as_str().ok_or("is not a table of strings")?;
+                    Ok((name.clone(), value.to_owned()))
+                });
+                headers.collect()
+            }
+            _ => serde_json::from_str(&self.text().map_err(|_| WRONG)?).map_err(|_| WRONG),
+        }
+    }
+}
+
+fn code_of(text: &str) -> Parsed<StatusCode> {
+    let code = text.trim().parse().ok();
+    code.filter(|code| (100..=599).contains(code))
+        .and_then(|code: u16| StatusCode::from_u16(code).ok())
+        .ok_or("is not a list of statuses between 100 and 599")
+}

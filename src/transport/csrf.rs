@@ -1,0 +1,129 @@
+//! Tokens against cross-site request forgery, which a server may want on all that is not a GET.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Method, Request, StatusCode};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::Transport;
+use super::exchange::Exchange;
+use super::operation::Operation;
+use crate::error::{Error, ErrorKind, Result};
+use crate::types::CsrfToken;
+
+const TOKEN: HeaderName = HeaderName::from_static("prefect-csrf-token");
+const CLIENT: HeaderName = HeaderName::from_static("prefect-csrf-client");
+
+const CREATE_CSRF_TOKEN: Operation = Operation::new("create_csrf_token", "/csrf-token");
+
+/// A token is replaced a little before the server drops it.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// The token of a client, fetched when it is first needed, by one task at a time.
+pub(super) struct Csrf {
+    /// Cloud needs none, and the user may want none.
+    enabled: bool,
+    /// Until the server says that it needs none.
+    wanted: AtomicBool,
+    client: Uuid,
+    token: Mutex<Option<Token>>,
+}
+
+#[derive(Clone)]
+struct Token {
+    value: HeaderValue,
+    until: Instant,
+}
+
+impl Csrf {
+    pub fn new(enabled: bool) -> Self {
+        Self {
+            enabled,
+            wanted: AtomicBool::new(enabled),
+            client: Uuid::new_v4(),
+            token: Mutex::default(),
+        }
+    }
+
+    /// Adds the headers that a request needs, and returns the token among them.
+    pub async fn add(
+        &self,
+        transport: &Transport,
+        request: &mut Request,
+    ) -> Result<Option<HeaderValue>> {
+        if !self.wanted.load(Ordering::Relaxed) || *request.method() == Method::GET {
+            return Ok(None);
+        }
+        // Who comes second waits for the first one's token. A fetch that is cancelled leaves none.
+        let mut token = self.token.lock().await;
+        let now = transport.clock().now();
+        if token.as_ref().is_none_or(|token| token.until <= now) {
+            *token = match self.wanted.load(Ordering::Relaxed) {
+                true => self.fetch(transport).await?,
+                false => None,
+            };
+        }
+        let value = token.as_ref().map(|token| token.value.clone());
+        if let Some(value) = &value {
+            let client = HeaderValue::try_from(self.client.to_string()).expect("ASCII");
+            request.headers_mut().insert(TOKEN, value.clone());
+            request.headers_mut().insert(CLIENT, client);
+        }
+        Ok(value)
+    }
+
+    /// Whether a failure is about the token that was sent, or about none; then the next request gets
+    /// a new one.
+    pub async fn rejected(&self, sent: Option<HeaderValue>, error: &Error) -> bool {
+        // A server that wanted none may have been restarted with other settings.
+        let about_tokens = error.status() == Some(StatusCode::FORBIDDEN)
+            && ["Invalid CSRF token", "Missing CSRF token"]
+                .iter()
+                .any(|reason| error.message().contains(reason));
+        if !about_tokens || !self.enabled {
+            return false;
+        }
+        let mut token = self.token.lock().await;
+        // Another task may have replaced it already.
+        if token.as_ref().map(|token| &token.value) == sent.as_ref() {
+            *token = None;
+        }
+        self.wanted.store(true, Ordering::Relaxed);
+        true
+    }
+
+    async fn fetch(&self, transport: &Transport) -> Result<Option<Token>> {
+        let url = format!("{}/csrf-token?client={}", transport.api_url(), self.client);
+        let request = transport.http().get(url);
+        let mut exchange = Exchange::new(transport, request, &CREATE_CSRF_TOKEN)?;
+        // This is within an exchange itself.
+        let reply = match Box::pin(exchange.reply()).await {
+            Ok(reply) => reply,
+            Err(error) if says_that_none_is_needed(&error) => {
+                tracing::debug!("this server wants no CSRF tokens");
+                self.wanted.store(false, Ordering::Relaxed);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let now = reply.date();
+        let token = reply.json::<CsrfToken>(exchange.call())?.into_inner();
+        let Ok(mut value) = HeaderValue::try_from(token.token) else {
+            let message = "the CSRF token has characters that no header can carry";
+            return Err(exchange.call().error(ErrorKind::UnexpectedBody, message));
+        };
+        value.set_sensitive(true);
+        let lifetime = (token.expiration - now).to_std().unwrap_or_default();
+        let until = transport.clock().now() + lifetime.saturating_sub(MARGIN);
+        Ok(Some(Token { value, until }))
+    }
+}
+
+/// A server older than the protection has no such route.
+fn says_that_none_is_needed(error: &Error) -> bool {
+    error.is_not_found()
+        || error.is_validation() && error.message().contains("CSRF protection is disabled")
+}

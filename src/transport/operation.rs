@@ -1,0 +1,221 @@
+//! Which operation a request is, and what a second one of it would do.
+
+use reqwest::Method;
+
+/// An operation of the API; the generated methods pass theirs.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    /// The name of its method in [`crate::raw`].
+    pub name: &'static str,
+    /// Its path below the API's URL, with placeholders: `/flows/{id}`.
+    pub template: &'static str,
+}
+
+/// What the same request does when it is carried out twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Twice {
+    /// Nothing, as the first time: it reads.
+    Nothing,
+    /// Nothing more than once.
+    Same,
+    /// Nothing more, unless the body has a `name`: then the second reply is a 404.
+    SameUnlessRenamed,
+    /// Nothing more, but the second reply is a 404.
+    Gone,
+    /// Nothing more, when the body carries this key.
+    Keyed(Key),
+    /// The second is refused with a 409, for the name is taken; the object is found at this path.
+    Taken(Place),
+    /// It is done twice.
+    Double,
+}
+
+/// What the server knows a repetition by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// `idempotency_key` of the body: a second request is answered with the first's flow run.
+    FlowRun,
+    /// The same, of each element of the body.
+    FlowRuns,
+    /// `state.state_details.transition_id`: a second request changes nothing, and is answered with a
+    /// rejection.
+    Transition,
+}
+
+/// Where to read what a create has created: below the URL of the request, by a field of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub below: &'static str,
+    pub field: &'static str,
+}
+
+const fn at(below: &'static str, field: &'static str) -> Twice {
+    Twice::Taken(Place { below, field })
+}
+
+impl Operation {
+    pub const fn new(name: &'static str, template: &'static str) -> Self {
+        Self { name, template }
+    }
+
+    /// What a second request would do.
+    pub fn twice(&self, method: &Method) -> Twice {
+        match *method {
+            // One that is not in the table counts as done twice, and fails a test.
+            Method::POST => post_twice(self.name).unwrap_or(Twice::Double),
+            Method::PATCH => patch_twice(self.name),
+            Method::DELETE => Twice::Gone,
+            Method::PUT => Twice::Same,
+            _ => Twice::Nothing,
+        }
+    }
+
+    /// Whether carrying it out changes anything on the server.
+    pub fn changes_something(&self, method: &Method) -> bool {
+        self.twice(method) != Twice::Nothing
+    }
+
+    /// Whether the server may be asked this whatever its version: such a request is about the server
+    /// itself.
+    pub fn is_probe(&self) -> bool {
+        matches!(
+            self.template,
+            "/admin/version" | "/csrf-token" | "/health" | "/hello" | "/ready" | "/version"
+        )
+    }
+}
+
+/// A PATCH sets what it says; but one that finds its object by a name may change that name.
+fn patch_twice(operation: &str) -> Twice {
+    match operation {
+        "update_concurrency_limit_v2"
+        | "update_variable_by_name"
+        | "update_work_queue_for_work_pool" => Twice::SameUnlessRenamed,
+        _ => Twice::Same,
+    }
+}
+
+/// The POSTs of the API.
+fn post_twice(operation: &str) -> Option<Twice> {
+    let twice = match operation {
+        // Reading.
+        "average_flow_run_lateness"
+        | "flow_run_history"
+        | "task_run_history"
+        | "next_runs_by_flow"
+        | "validate_obj"
+        | "validate_template"
+        | "validate_template_for_automation" => Twice::Nothing,
+        read if ["read_", "count_", "filter_", "paginate_"]
+            .iter()
+            .any(|verb| read.starts_with(verb)) =>
+        {
+            Twice::Nothing
+        }
+        // Reading what is scheduled; when it was last asked for is noted down.
+        "get_scheduled_flow_runs" | "get_scheduled_flow_runs_for_deployments" => Twice::Same,
+
+        // Created unless it is there, by name, tag, checksum, id or key.
+        "create_block_schema"
+        | "create_concurrency_limit"
+        | "create_deployment"
+        | "create_events"
+        | "create_flow"
+        | "create_task_run"
+        | "install_system_block_types" => Twice::Same,
+        // Set to what it then is; slots are given back by whose they are.
+        "bulk_decrement_active_slots_with_lease"
+        | "decrement_concurrency_limits_v1"
+        | "pause_deployment"
+        | "renew_concurrency_lease"
+        | "reset_concurrency_limit_by_tag"
+        | "resume_deployment"
+        | "schedule_deployment"
+        | "worker_heartbeat" => Twice::Same,
+
+        // Known to the server by a key.
+        "create_flow_run" | "create_flow_run_from_deployment" => Twice::Keyed(Key::FlowRun),
+        "bulk_create_flow_runs_from_deployment" => Twice::Keyed(Key::FlowRuns),
+        "set_flow_run_state" => Twice::Keyed(Key::Transition),
+
+        // One of each name.
+        "create_block_type" => at("slug/", "slug"),
+        "create_concurrency_limit_v2" | "create_work_pool" | "create_work_queue_for_work_pool" => {
+            at("", "name")
+        }
+        "create_variable" | "create_work_queue" => at("name/", "name"),
+
+        // Done each time. A task run's state has no policy that looks at the transition id; a bulk
+        // deletion with a limit would delete the next page; resuming what runs is refused.
+        "bulk_decrement_active_slots"
+        | "bulk_delete_deployments"
+        | "bulk_delete_flow_runs"
+        | "bulk_delete_flows"
+        | "bulk_increment_active_slots"
+        | "bulk_increment_active_slots_with_lease"
+        | "bulk_set_flow_run_state"
+        | "create_artifact"
+        | "create_automation"
+        | "create_block_document"
+        | "create_deployment_schedules"
+        | "create_flow_run_input"
+        | "create_logs"
+        | "increment_concurrency_limits_v1"
+        | "resume_flow_run"
+        | "set_task_run_state" => Twice::Double,
+        _ => return None,
+    };
+    Some(twice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    macro_rules! operations {
+        ($($name:literal $upstream:literal $method:literal $path:literal $body:tt $reply:tt,)*) => {
+            /// Name, method and path of every operation.
+            const OPERATIONS: &[(&str, &str, &str)] = &[$(($name, $method, $path)),*];
+        };
+    }
+
+    macro_rules! schemas {
+        ($($any:tt)*) => {};
+    }
+
+    include!(concat!(env!("OUT_DIR"), "/table.rs"));
+
+    #[test]
+    fn every_post_of_the_document_is_in_the_table() {
+        let posts = OPERATIONS.iter().filter(|(_, method, _)| *method == "POST");
+        let missing: Vec<_> = posts
+            .filter(|(name, ..)| post_twice(name).is_none())
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "say what they do when done twice: {missing:?}"
+        );
+    }
+
+    #[test]
+    fn every_name_in_the_tables_is_an_operation() {
+        let source = include_str!("operation.rs").split("#[cfg(test)]").next();
+        let tables = source.and_then(|source| source.split_once("fn patch_twice"));
+        let (_, tables) = tables.expect("the tables");
+        let quoted = tables.split('"').skip(1).step_by(2);
+        for name in quoted.filter(|name| name.contains('_') && !name.ends_with('_')) {
+            let known = OPERATIONS.iter().any(|(operation, ..)| *operation == name);
+            assert!(known, "{name} is no operation");
+        }
+    }
+
+    #[test]
+    fn a_patch_that_finds_by_name_and_may_rename_is_in_the_table() {
+        for (name, method, path) in OPERATIONS {
+            let by_name = path.ends_with("name}") || path.ends_with("name}/queues/{name}");
+            if *method == "PATCH" && by_name && *name != "update_work_pool" {
+                assert_eq!(patch_twice(name), Twice::SameUnlessRenamed, "{name}");
+            }
+        }
+    }
+}

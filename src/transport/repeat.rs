@@ -1,0 +1,185 @@
+//! Making a request one that can be repeated, and reading the reply to its repetition.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::{Request, StatusCode, Url};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+use uuid::Uuid;
+
+use super::operation::{Key, Operation, Place, Twice};
+use super::reply::Reply;
+
+/// Members of a JSON object, with their values as they are written.
+type Members = BTreeMap<String, Box<RawValue>>;
+
+/// What may be done when nobody knows whether a request was carried out.
+#[derive(Debug, PartialEq)]
+pub(super) enum Repeat {
+    /// Send it again; the second reply is as good as the first.
+    Plain,
+    /// Send it again; a 404 then says that it was carried out.
+    GoneIsDone,
+    /// Send it again; it has a key that the server knows. Calling once more makes another key,
+    /// unless the caller has chosen it.
+    Keyed { by_caller: bool },
+    /// Send it again; a rejected transition of this id then says that it was carried out.
+    Transition { by_caller: bool },
+    /// Send it again; a 409 then says that it was carried out if what is there is what was sent.
+    Named { url: Url },
+    /// Nothing: it would be done twice.
+    Never,
+}
+
+impl Repeat {
+    /// How this request may be repeated; keys that it needs are added to its body.
+    pub fn prepare(operation: &Operation, request: &mut Request) -> Self {
+        match operation.twice(request.method()) {
+            Twice::Nothing | Twice::Same => Self::Plain,
+            Twice::SameUnlessRenamed => match members(request).contains_key("name") {
+                true => Self::Never,
+                false => Self::Plain,
+            },
+            Twice::Gone => Self::GoneIsDone,
+            Twice::Keyed(key) => add_key(key, request).unwrap_or(Self::Never),
+            Twice::Taken(place) => {
+                let name = members(request).remove(place.field);
+                let name = name.and_then(|name| serde_json::from_str::<String>(name.get()).ok());
+                let url = name.and_then(|name| lookup(request.url(), place, &name));
+                url.map_or(Self::Never, |url| Self::Named { url })
+            }
+            Twice::Double => Self::Never,
+        }
+    }
+
+    /// Whether the request may be sent again when nobody knows whether it was carried out.
+    pub fn is_allowed(&self) -> bool {
+        *self != Self::Never
+    }
+
+    /// Whether *calling* again is as good as sending again.
+    pub fn holds_for_another_call(&self) -> bool {
+        match self {
+            Self::Plain | Self::GoneIsDone => true,
+            Self::Keyed { by_caller } | Self::Transition { by_caller } => *by_caller,
+            Self::Named { .. } | Self::Never => false,
+        }
+    }
+}
+
+fn members(request: &Request) -> Members {
+    let body = request.body().and_then(reqwest::Body::as_bytes);
+    body.and_then(|body| serde_json::from_slice(body).ok())
+        .unwrap_or_default()
+}
+
+fn lookup(create: &Url, place: Place, name: &str) -> Option<Url> {
+    let mut url = create.clone();
+    let collection = create.path().trim_end_matches('/');
+    let name = super::path::segment(name).ok()?;
+    url.set_path(&format!("{collection}/{}{name}", place.below));
+    Some(url)
+}
+
+fn add_key(key: Key, request: &mut Request) -> Option<Repeat> {
+    let body = request.body()?.as_bytes()?;
+    let (body, repeat) = match key {
+        Key::FlowRun => {
+            let mut run: Members = serde_json::from_slice(body).ok()?;
+            let by_caller = add(&mut run, "idempotency_key");
+            (serde_json::to_vec(&run), Repeat::Keyed { by_caller })
+        }
+        Key::FlowRuns => {
+            let mut runs: Vec<Members> = serde_json::from_slice(body).ok()?;
+            let mut by_caller = true;
+            for run in &mut runs {
+                by_caller &= add(run, "idempotency_key");
+            }
+            (serde_json::to_vec(&runs), Repeat::Keyed { by_caller })
+        }
+        Key::Transition => {
+            let mut body: Members = serde_json::from_slice(body).ok()?;
+            // A forced transition is made whatever its id.
+            if body.get("force").is_some_and(|force| force.get() == "true") {
+                return None;
+            }
+            let mut state: Members = serde_json::from_str(body.get("state")?.get()).ok()?;
+            let details = state.get("state_details").filter(|raw| raw.get() != "null");
+            let mut details: Members = match details {
+                Some(raw) => serde_json::from_str(raw.get()).ok()?,
+                None => Members::new(),
+            };
+            let by_caller = add(&mut details, "transition_id");
+            state.insert("state_details".to_owned(), to_raw_value(&details).ok()?);
+            body.insert("state".to_owned(), to_raw_value(&state).ok()?);
+            (serde_json::to_vec(&body), Repeat::Transition { by_caller })
+        }
+    };
+    *request.body_mut() = Some(body.ok()?.into());
+    Some(repeat)
+}
+
+/// Adds a generated key, unless the caller has given one; tells whether the caller has.
+fn add(members: &mut Members, name: &str) -> bool {
+    if members.get(name).is_some_and(|given| given.get() != "null") {
+        return true;
+    }
+    let key = to_raw_value(&Uuid::new_v4()).expect("a UUID is JSON");
+    members.insert(name.to_owned(), key);
+    false
+}
+
+/// The reply to a transition that was made by an earlier attempt of this call, as it would have been.
+pub(super) fn as_accepted(reply: &Reply) -> Option<Reply> {
+    let mut result: Members = serde_json::from_slice(&reply.body).ok()?;
+    let details: Value = serde_json::from_str(result.get("details")?.get()).ok()?;
+    let rejected = result.get("status")?.get() == r#""REJECT""#;
+    let made = details.get("reason")?.as_str()?;
+    if !rejected || !made.contains("already made this state transition") {
+        return None;
+    }
+    result.insert("status".to_owned(), to_raw_value("ACCEPT").ok()?);
+    let accepted = serde_json::json!({"type": "accept_details"});
+    result.insert("details".to_owned(), to_raw_value(&accepted).ok()?);
+    Some(Reply {
+        body: serde_json::to_vec(&result).ok()?.into(),
+        ..reply.clone()
+    })
+}
+
+/// Whether what was found under a name is what a create of this call has made: it has what was sent,
+/// and came to be since the create was first sent, by the server's own clock.
+pub(super) fn is_ours(sent: &Request, found: &Reply, sent_ago: Duration) -> bool {
+    let Ok(Value::Object(found_object)) = serde_json::from_slice(&found.body) else {
+        return false;
+    };
+    let created = found_object.get("created").and_then(Value::as_str);
+    let created = created.and_then(|created| DateTime::parse_from_rfc3339(created).ok());
+    // `Date` has no fractions of a second, and so is never late.
+    let began = found.date() - sent_ago;
+    found.status == StatusCode::OK
+        && created.is_some_and(|created| created >= began)
+        && members(sent).iter().all(|(name, sent)| {
+            let sent = serde_json::from_str(sent.get()).unwrap_or(Value::Null);
+            same(&sent, found_object.get(name).unwrap_or(&Value::Null))
+        })
+}
+
+/// Whether two values are the same; 1 is 1.0, as it is to the server.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one.as_f64(), other.as_f64()) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+impl Reply {
+    /// When the server sent it, by its own clock.
+    pub(super) fn date(&self) -> DateTime<Utc> {
+        let date = self.headers.get(reqwest::header::DATE);
+        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
+        date.map_or_else(Utc::now, |date| date.to_utc())
+    }
+}

@@ -1,0 +1,66 @@
+//! A reply that was read to its end, and what is made of it.
+
+use progenitor_client::ResponseValue;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde::de::DeserializeOwned;
+
+use crate::error::{Call, Error, ErrorKind, Result};
+
+/// A reply that was read to its end.
+#[derive(Clone)]
+pub(super) struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: bytes::Bytes,
+}
+
+impl Reply {
+    /// The value of a JSON body.
+    pub fn json<T: DeserializeOwned>(self, call: &Call) -> Result<ResponseValue<T>> {
+        match serde_json::from_slice(&self.body) {
+            Ok(value) => Ok(ResponseValue::new(value, self.status, self.headers)),
+            Err(error) if content_type(&self.headers).starts_with("application/json") => {
+                // Only now is it worth knowing where.
+                let mut json = serde_json::Deserializer::from_slice(&self.body);
+                let located = serde_path_to_error::deserialize::<_, T>(&mut json);
+                let at = located
+                    .err()
+                    .map_or_else(String::new, |error| error.path().to_string());
+                let message = format!("the reply does not fit at `{at}`: {error}");
+                Err(self.unfit(call, ErrorKind::Decode, message))
+            }
+            Err(_) => Err(self.unfit(call, ErrorKind::UnexpectedBody, PAGE)),
+        }
+    }
+
+    /// Nothing: the operation has no reply worth reading.
+    pub fn empty(self, call: &Call) -> Result<ResponseValue<()>> {
+        match is_page(&self.headers) {
+            true => Err(self.unfit(call, ErrorKind::UnexpectedBody, PAGE)),
+            false => Ok(ResponseValue::new((), self.status, self.headers)),
+        }
+    }
+
+    fn unfit(self, call: &Call, kind: ErrorKind, message: impl Into<String>) -> Error {
+        // It is a success all the same.
+        call.error(kind, message)
+            .replied(self.status, self.headers, self.body)
+            .judged(call.changes_something(), false)
+    }
+}
+
+/// A login page may arrive as a success, and no server of Prefect's sends HTML.
+pub(super) fn is_page(headers: &HeaderMap) -> bool {
+    content_type(headers).starts_with("text/html")
+}
+
+pub(super) const PAGE: &str =
+    "the reply is not a Prefect server's: a proxy or a login page may have answered";
+
+fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    value.unwrap_or_default()
+}

@@ -1,0 +1,94 @@
+//! Spans and events, with the names of OpenTelemetry's conventions for HTTP clients.
+
+use progenitor_client::ResponseValue;
+use reqwest::StatusCode;
+use tracing::field::{Empty, display};
+use tracing::{Span, debug, info_span, warn};
+
+use super::hooks::Attempt;
+use crate::error::{Call, Error, ErrorKind, Result};
+
+/// The span of a call.
+pub(super) fn span(call: &Call) -> Span {
+    let (operation, url) = (call.operation(), call.url());
+    info_span!(
+        "prefect.call",
+        "otel.kind" = "client",
+        "otel.name" = format_args!("{} {}", call.method(), operation.template),
+        "otel.status_code" = Empty,
+        "prefect.operation" = operation.name,
+        "http.request.method" = call.method().as_str(),
+        "url.template" = operation.template,
+        "url.full" = url.as_str(),
+        "server.address" = url.host_str(),
+        "server.port" = url.port_or_known_default(),
+        "http.response.status_code" = Empty,
+        "http.request.resend_count" = Empty,
+        "error.type" = Empty,
+    )
+}
+
+/// Completes the span of a call with how it ended.
+pub(super) fn end<T>(
+    span: &Span,
+    call: &Call,
+    result: Result<ResponseValue<T>>,
+) -> Result<ResponseValue<T>> {
+    if span.is_disabled() {
+        return result;
+    }
+    let status = match &result {
+        Ok(reply) => Some(reply.status()),
+        Err(error) => error.status(),
+    };
+    if let Some(status) = status {
+        span.record("http.response.status_code", status.as_u16());
+    }
+    if call.attempts > 1 {
+        span.record("http.request.resend_count", call.attempts - 1);
+    }
+    if let Err(error) = &result {
+        span.record("otel.status_code", "ERROR");
+        span.record("error.type", display(error_type(error.kind(), status)));
+    }
+    result
+}
+
+/// The event of an attempt: a warning if there will be another, for that is what slows a call down.
+pub(super) fn attempt(attempt: &Attempt<'_>, error: Option<&Error>) {
+    let status = attempt.status().map(|status| status.as_u16());
+    let resent = attempt.number() - 1;
+    let seconds = attempt.duration().as_secs_f64();
+    match (error, attempt.retry_in()) {
+        (None, _) => debug!(
+            "http.response.status_code" = status,
+            "http.request.resend_count" = resent,
+            "http.client.request.duration" = seconds,
+            "answered"
+        ),
+        (Some(error), None) => debug!(
+            "http.response.status_code" = status,
+            "http.request.resend_count" = resent,
+            "http.client.request.duration" = seconds,
+            "error.type" = %error_type(error.kind(), attempt.status()),
+            %error,
+            "failed"
+        ),
+        (Some(error), Some(wait)) => warn!(
+            "http.response.status_code" = status,
+            "http.request.resend_count" = resent,
+            "http.client.request.duration" = seconds,
+            "error.type" = %error_type(error.kind(), attempt.status()),
+            %error,
+            "failed; trying again in {wait:?}"
+        ),
+    }
+}
+
+/// The status if there is one, as the convention has it, and else the kind of failure.
+fn error_type(kind: ErrorKind, status: Option<StatusCode>) -> String {
+    match status {
+        Some(status) if !status.is_success() => status.as_u16().to_string(),
+        _ => format!("{kind:?}"),
+    }
+}

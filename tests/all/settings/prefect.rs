@@ -1,0 +1,347 @@
+//! Prefect's own settings, from the same files and variables: they must say the same.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::Folder;
+use crate::support::live_server;
+
+/// Files and variables, `{}` being the folder.
+struct Scenario {
+    name: &'static str,
+    files: &'static [(&'static str, &'static str)],
+    variables: &'static [(&'static str, &'static str)],
+}
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "every kind of value in the environment, in any case",
+        files: &[],
+        variables: &[
+            ("prefect_api_url", "http://h:4200/api"),
+            ("PREFECT_API_REQUEST_TIMEOUT", "12.5"),
+            ("PREFECT_API_TLS_INSECURE_SKIP_VERIFY", "Yes"),
+            ("PREFECT_API_ENABLE_HTTP2", "1"),
+            ("PREFECT_API_SSL_CERT_FILE", "/ca.pem"),
+            ("PREFECT_CLOUD_API_URL", "https://cloud/api"),
+            ("PREFECT_CLIENT_MAX_RETRIES", "3"),
+            ("PREFECT_CLIENT_RETRY_JITTER_FACTOR", "0"),
+            ("PREFECT_CLIENT_RETRY_EXTRA_CODES", "508, 409"),
+            ("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "off"),
+            ("PREFECT_CLIENT_CUSTOM_HEADERS", r#"{"X-A": "1"}"#),
+            ("PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED", "f"),
+        ],
+    },
+    Scenario {
+        name: "every kind of value in TOML",
+        files: &[(
+            "prefect.toml",
+            "[api]\nurl='http://h/api'\nrequest_timeout=5\ntls_insecure_skip_verify=true\n\
+             enable_http2='no'\nssl_cert_file='/ca'\n[cloud]\napi_url='https://c/api'\n\
+             [client]\nmax_retries=7\nretry_jitter_factor=1\nretry_extra_codes=[508,409]\n\
+             csrf_support_enabled=false\nserver_version_check_enabled=false\n\
+             [client.custom_headers]\nX-A='1'",
+        )],
+        variables: &[],
+    },
+    Scenario {
+        name: "all sources at once",
+        files: &[
+            (
+                ".env",
+                "PREFECT_API_URL=http://dotenv/api\nprefect_client_max_retries=1",
+            ),
+            (
+                "prefect.toml",
+                "[api]\nurl='http://t/api'\n[client]\nmax_retries=2\nretry_jitter_factor=0.3",
+            ),
+            (
+                "pyproject.toml",
+                "[tool.prefect.client]\nretry_jitter_factor=0.4\ncsrf_support_enabled=false\n[tool.prefect.api]\nrequest_timeout=9",
+            ),
+            (
+                "profiles.toml",
+                "active='p'\n[profiles.p]\nPREFECT_API_REQUEST_TIMEOUT='8'\nPREFECT_API_SSL_CERT_FILE='/p'\nPREFECT_CLIENT_MAX_RETRIES=9",
+            ),
+        ],
+        variables: &[("PREFECT_PROFILES_PATH", "{}/profiles.toml")],
+    },
+    Scenario {
+        name: "headers are merged",
+        files: &[
+            ("prefect.toml", "[client.custom_headers]\nA='t'\nB='t'"),
+            (
+                "profiles.toml",
+                "active='p'\n[profiles.p]\nPREFECT_CLIENT_CUSTOM_HEADERS='{\"B\": \"p\", \"C\": \"p\"}'",
+            ),
+        ],
+        variables: &[
+            ("PREFECT_PROFILES_PATH", "{}/profiles.toml"),
+            ("PREFECT_CLIENT_CUSTOM_HEADERS", r#"{"D": "e"}"#),
+        ],
+    },
+    Scenario {
+        name: "the path of the profiles in .env, before TOML",
+        files: &[
+            (".env", "export PREFECT_PROFILES_PATH='{}/one.toml' # here"),
+            ("prefect.toml", "profiles_path = '{}/two.toml'"),
+            (
+                "one.toml",
+                "active='p'\n[profiles.p]\nPREFECT_API_URL='http://one/api'",
+            ),
+            (
+                "two.toml",
+                "active='p'\n[profiles.p]\nPREFECT_API_URL='http://two/api'",
+            ),
+        ],
+        variables: &[],
+    },
+    Scenario {
+        name: "the path of the profiles in prefect.toml, before pyproject.toml",
+        files: &[
+            ("prefect.toml", "profiles_path = 'one.toml'"),
+            (
+                "pyproject.toml",
+                "[tool.prefect]\nprofiles_path = 'two.toml'",
+            ),
+            (
+                "one.toml",
+                "active='p'\n[profiles.p]\nPREFECT_API_URL='http://one/api'",
+            ),
+            (
+                "two.toml",
+                "active='p'\n[profiles.p]\nPREFECT_API_URL='http://two/api'",
+            ),
+        ],
+        variables: &[],
+    },
+    Scenario {
+        name: "the path of the profiles in pyproject.toml, before the home",
+        files: &[
+            (
+                "pyproject.toml",
+                "[tool.prefect]\nprofiles_path = '{}/two.toml'",
+            ),
+            (
+                "two.toml",
+                "active='p'\n[profiles.p]\nPREFECT_API_URL='http://two/api'",
+            ),
+            (
+                "profiles.toml",
+                "active='p'\n[profiles.p]\nPREFECT_API_URL='http://home/api'",
+            ),
+        ],
+        variables: &[("PREFECT_HOME", "{}")],
+    },
+    Scenario {
+        name: "profiles in PREFECT_HOME, one named by the environment",
+        files: &[(
+            "profiles.toml",
+            "active='p'\n[profiles.p]\n[profiles.q]\nPREFECT_API_URL='http://q/api'",
+        )],
+        variables: &[("PREFECT_HOME", "{}"), ("PREFECT_PROFILE", "q")],
+    },
+    Scenario {
+        name: "an active profile that there is not",
+        files: &[(
+            "profiles.toml",
+            "active='gone'\n[profiles.p]\nPREFECT_API_URL='http://p/api'",
+        )],
+        variables: &[("PREFECT_HOME", "{}")],
+    },
+    Scenario {
+        name: "no active profile",
+        files: &[(
+            "profiles.toml",
+            "[profiles.p]\nPREFECT_API_URL='http://p/api'",
+        )],
+        variables: &[("PREFECT_HOME", "{}")],
+    },
+    Scenario {
+        name: "profiles that are no TOML",
+        files: &[("profiles.toml", "<html>")],
+        variables: &[("PREFECT_HOME", "{}"), ("PREFECT_CLIENT_MAX_RETRIES", "2")],
+    },
+    Scenario {
+        name: ".env with quotes, comments, references and junk",
+        files: &[(
+            ".env",
+            "HOME=foo\nAPI_URL=no\nBASE='http://h'\n# PREFECT_CLIENT_MAX_RETRIES=9\njunk line\n\
+             export PREFECT_API_URL=\"${BASE}:4200/${NONE:-api}\" # comment\n\
+             PREFECT_API_SSL_CERT_FILE=/pa$$word#1\nPREFECT_CLOUD_API_URL = https://c/api # x\n",
+        )],
+        variables: &[],
+    },
+    Scenario {
+        name: "an empty variable hides a profile",
+        files: &[(
+            "profiles.toml",
+            "active='p'\n[profiles.p]\nPREFECT_API_URL='http://p/api'",
+        )],
+        variables: &[("PREFECT_HOME", "{}"), ("PREFECT_API_URL", "")],
+    },
+    Scenario {
+        name: "TOML that is none",
+        files: &[("prefect.toml", "<html>")],
+        variables: &[],
+    },
+    Scenario {
+        name: "headers that are no strings",
+        files: &[],
+        variables: &[("PREFECT_CLIENT_CUSTOM_HEADERS", r#"{"A": 1}"#)],
+    },
+    Scenario {
+        name: "a status that is none",
+        files: &[],
+        variables: &[("PREFECT_CLIENT_RETRY_EXTRA_CODES", "400,10")],
+    },
+    Scenario {
+        name: "a flag that is none",
+        files: &[("prefect.toml", "[api]\nenable_http2='perhaps'")],
+        variables: &[],
+    },
+    Scenario {
+        name: "a negative number of retries",
+        files: &[],
+        variables: &[("PREFECT_CLIENT_MAX_RETRIES", "-1")],
+    },
+];
+
+/// Prints what Prefect makes of each scenario: the values that are not the default, or `null` if it
+/// refuses them.
+const PREFECTS: &str = r#"
+import json, os, sys, warnings
+warnings.simplefilter("ignore")
+before = dict(os.environ)
+from prefect.settings import sources
+from prefect.settings.models.root import Settings
+NAMES = {
+    "PREFECT_API_URL": "api.url", "PREFECT_API_REQUEST_TIMEOUT": "api.request_timeout",
+    "PREFECT_API_TLS_INSECURE_SKIP_VERIFY": "api.tls_insecure_skip_verify",
+    "PREFECT_API_ENABLE_HTTP2": "api.enable_http2", "PREFECT_API_SSL_CERT_FILE": "api.ssl_cert_file",
+    "PREFECT_CLOUD_API_URL": "cloud.api_url", "PREFECT_CLIENT_MAX_RETRIES": "client.max_retries",
+    "PREFECT_CLIENT_RETRY_JITTER_FACTOR": "client.retry_jitter_factor",
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "client.retry_extra_codes",
+    "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "client.csrf_support_enabled",
+    "PREFECT_CLIENT_CUSTOM_HEADERS": "client.custom_headers",
+    "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "client.server_version_check_enabled",
+}
+def value(settings, path):
+    for key in path.split("."):
+        settings = getattr(settings, key)
+    if isinstance(settings, set):
+        return ",".join(map(str, sorted(settings)))
+    if isinstance(settings, dict):
+        return ", ".join(sorted(settings))
+    if isinstance(settings, bool):
+        return str(settings).lower()
+    return f"{settings:g}" if isinstance(settings, float) else str(settings)
+results = []
+for scenario in json.load(sys.stdin):
+    os.environ.clear()
+    os.environ.update(before)
+    os.environ.update(scenario["variables"])
+    os.chdir(scenario["folder"])
+    sources._file_cache.clear()  # by relative path
+    try:
+        settings = Settings()
+        results.append({name: value(settings, path) for name, path in NAMES.items()})
+    except Exception:
+        results.append(None)
+json.dump(results, sys.stdout)
+"#;
+
+/// What Prefect has where nobody says anything.
+const DEFAULTS: [(&str, &str); 12] = [
+    ("PREFECT_API_URL", "None"),
+    ("PREFECT_API_REQUEST_TIMEOUT", "60"),
+    ("PREFECT_API_TLS_INSECURE_SKIP_VERIFY", "false"),
+    ("PREFECT_API_ENABLE_HTTP2", "false"),
+    ("PREFECT_API_SSL_CERT_FILE", "None"),
+    ("PREFECT_CLOUD_API_URL", "https://api.prefect.cloud/api"),
+    ("PREFECT_CLIENT_MAX_RETRIES", "5"),
+    ("PREFECT_CLIENT_RETRY_JITTER_FACTOR", "0.2"),
+    ("PREFECT_CLIENT_RETRY_EXTRA_CODES", ""),
+    ("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "true"),
+    ("PREFECT_CLIENT_CUSTOM_HEADERS", ""),
+    ("PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED", "true"),
+];
+
+impl Scenario {
+    fn folder(&self) -> Folder {
+        let folder = Folder::new();
+        let path = folder.path().display().to_string();
+        for (name, text) in self.files {
+            folder.file(name, &text.replace("{}", &path));
+        }
+        folder
+    }
+
+    fn variables(&self, folder: &Folder) -> BTreeMap<String, String> {
+        let path = folder.path().display().to_string();
+        let variables = self.variables.iter();
+        variables
+            .map(|(name, value)| ((*name).to_owned(), value.replace("{}", &path)))
+            .collect()
+    }
+
+    /// What the SDK makes of it, in the same form.
+    fn ours(&self, folder: &Folder) -> Value {
+        let mut sources = folder.sources();
+        for (name, value) in self.variables(folder) {
+            sources = sources.variable(name, value);
+        }
+        let Ok(settings) = sources.load() else {
+            return Value::Null;
+        };
+        let mut values: BTreeMap<String, String> = DEFAULTS
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        for line in settings.to_string().lines() {
+            let shown = line
+                .split_once("='")
+                .and_then(|(name, rest)| Some((name, rest.split_once("' (from")?.0)));
+            if let Some((name, value)) = shown {
+                values.insert(name.to_owned(), value.replace(": [redacted]", ""));
+            }
+        }
+        json!(values)
+    }
+}
+
+#[tokio::test]
+async fn prefect_itself_says_the_same() {
+    let folders: Vec<_> = SCENARIOS.iter().map(Scenario::folder).collect();
+    let scenarios = SCENARIOS.iter().zip(&folders).map(|(scenario, folder)| {
+        json!({"folder": folder.path(), "variables": scenario.variables(folder)})
+    });
+    let scenarios = json!(scenarios.collect::<Vec<_>>());
+
+    let server = live_server().await;
+    let mut python = Command::new(server.python())
+        .args(["-c", PREFECTS])
+        .env_clear()
+        .env("HOME", folders[0].path().join("home"))
+        .current_dir(folders[0].path().join("home"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("python");
+    let mut input = python.stdin.take().expect("piped");
+    input
+        .write_all(scenarios.to_string().as_bytes())
+        .expect("written");
+    drop(input);
+    let output = python.wait_with_output().expect("python ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let theirs: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+
+    for ((scenario, folder), theirs) in SCENARIOS.iter().zip(&folders).zip(theirs) {
+        assert_eq!(scenario.ours(folder), theirs, "{}", scenario.name);
+    }
+}

@@ -1,0 +1,48 @@
+//! A clock that passes at once what it is asked to wait for.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use prefect_sdk::Clock;
+
+/// A clock that passes at once what it is asked to wait for, and notes it down.
+#[derive(Clone)]
+pub struct FakeClock {
+    start: Instant,
+    waits: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl Default for FakeClock {
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+            waits: Arc::default(),
+        }
+    }
+}
+
+impl FakeClock {
+    /// What it was asked to wait, in seconds.
+    pub fn waits(&self) -> Vec<f64> {
+        let waits = self.waits.lock().expect("not poisoned");
+        waits.iter().map(Duration::as_secs_f64).collect()
+    }
+
+    pub fn advance(&self, duration: Duration) {
+        self.waits.lock().expect("not poisoned").push(duration);
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Instant {
+        let waits = self.waits.lock().expect("not poisoned");
+        self.start + waits.iter().sum::<Duration>()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.advance(duration);
+        Box::pin(std::future::ready(()))
+    }
+}

@@ -1,0 +1,162 @@
+//! A proxy that does harm between a client and a real server.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use prefect_sdk::{Client, ClientBuilder, RetryPolicy};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+use super::http::Message;
+use super::scripted::Step;
+
+/// What happens to one request.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    None,
+    /// Nobody listens for a moment; this request is not delivered.
+    Refuse,
+    /// The connection breaks before the request is delivered.
+    ResetBefore,
+    /// The request is delivered, and the connection breaks without a reply.
+    ResetAfter,
+    /// As `ResetAfter`, if the reply is a success, and it is the first with this flag.
+    LoseSuccess(Arc<AtomicBool>),
+    /// The request is delivered, and the connection breaks in the middle of the reply.
+    HalfReply,
+    /// The request is delivered late.
+    Delay(Duration),
+    /// The request is not delivered, and answered so.
+    Answer(Step),
+}
+
+type Plan = Box<dyn FnMut(&Message) -> Fault + Send>;
+
+/// A proxy that does to each request what its plan says.
+pub struct FaultProxy {
+    pub url: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    upstream: String,
+    plan: Mutex<Plan>,
+    refuse: Notify,
+    /// What was delivered to the server.
+    delivered: Mutex<Vec<Message>>,
+}
+
+impl FaultProxy {
+    /// A proxy before the server with this API URL.
+    pub async fn start(
+        api_url: &str,
+        plan: impl FnMut(&Message) -> Fault + Send + 'static,
+    ) -> Self {
+        let upstream = api_url.trim_start_matches("http://");
+        let (upstream, path) = upstream.split_once('/').expect("an API URL");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let shared = Arc::new(Shared {
+            upstream: upstream.to_owned(),
+            plan: Mutex::new(Box::new(plan)),
+            refuse: Notify::new(),
+            delivered: Mutex::default(),
+        });
+        tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Self {
+            url: format!("http://{address}/{path}"),
+            shared,
+        }
+    }
+
+    /// Loses the first success of this method whose path ends so. (A loaded server answers 503 now and
+    /// then: its database was locked.)
+    pub async fn losing_one_reply(api_url: &str, method: &'static str, path: &'static str) -> Self {
+        let lost = Arc::new(AtomicBool::new(false));
+        let plan = move |request: &Message| match request.method() == method
+            && request.target().ends_with(path)
+        {
+            true => Fault::LoseSuccess(Arc::clone(&lost)),
+            false => Fault::None,
+        };
+        Self::start(api_url, plan).await
+    }
+
+    /// What was delivered to the server so far.
+    pub fn delivered(&self) -> Vec<Message> {
+        self.shared.delivered.lock().expect("not poisoned").clone()
+    }
+
+    /// Options of a client that goes through the proxy, and waits little.
+    pub fn builder(&self) -> ClientBuilder {
+        Client::builder()
+            .api_url(&self.url)
+            .csrf(false)
+            .version_check(false)
+            .retry(RetryPolicy::default().base_delay(Duration::from_millis(50)))
+    }
+}
+
+async fn accept(mut listener: TcpListener, shared: Arc<Shared>) {
+    let address = listener.local_addr().expect("bound");
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { return };
+                tokio::spawn(converse(stream, Arc::clone(&shared)));
+            }
+            () = shared.refuse.notified() => {
+                drop(listener);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                listener = TcpListener::bind(address).await.expect("the same port");
+            }
+        }
+    }
+}
+
+async fn converse(mut stream: TcpStream, shared: Arc<Shared>) {
+    while let Ok(Some(request)) = Message::read(&mut stream).await {
+        let fault = (shared.plan.lock().expect("not poisoned"))(&request);
+        match &fault {
+            Fault::Refuse => return shared.refuse.notify_one(),
+            Fault::ResetBefore => return,
+            Fault::Answer(step) => {
+                super::answer(&mut stream, step).await;
+                continue;
+            }
+            Fault::Delay(duration) => tokio::time::sleep(*duration).await,
+            _ => {}
+        }
+        let Ok(reply) = shared.deliver(&request).await else {
+            return;
+        };
+        let bytes = reply.bytes();
+        let written = match fault {
+            Fault::ResetAfter => return,
+            Fault::LoseSuccess(lost) if reply.is_success() && !lost.swap(true, Relaxed) => return,
+            Fault::HalfReply => {
+                let _ = stream.write_all(&bytes[..bytes.len() / 2]).await;
+                return;
+            }
+            _ => stream.write_all(&bytes).await,
+        };
+        if written.is_err() {
+            return;
+        }
+    }
+}
+
+impl Shared {
+    async fn deliver(&self, request: &Message) -> std::io::Result<Message> {
+        self.delivered
+            .lock()
+            .expect("not poisoned")
+            .push(request.clone());
+        let mut server = TcpStream::connect(&self.upstream).await?;
+        server.write_all(&request.bytes()).await?;
+        let reply = Message::read(&mut server).await?;
+        reply.ok_or_else(|| std::io::Error::other("the server closed the connection"))
+    }
+}

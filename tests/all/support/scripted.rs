@@ -1,0 +1,132 @@
+//! A server that does to each request what its script says.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use prefect_sdk::{Client, ClientBuilder};
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::http::Message;
+
+/// What happens to one request.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A reply: status, headers, body.
+    Reply(u16, Vec<(&'static str, String)>, String),
+    /// The connection breaks when the request has come.
+    Drop,
+    /// The connection breaks in the middle of this reply.
+    Half(Box<Step>),
+    /// No reply.
+    Hang,
+}
+
+/// A reply without headers.
+pub fn reply(status: u16, body: Value) -> Step {
+    Step::Reply(status, Vec::new(), body.to_string())
+}
+
+/// A reply of Prefect's own handler of exceptions.
+pub fn refusal(status: u16) -> Step {
+    reply(status, serde_json::json!({"exception_message": "why"}))
+}
+
+impl Step {
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        if let Self::Reply(_, headers, _) = &mut self {
+            headers.push((name, value.into()));
+        }
+        self
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let Self::Reply(status, headers, body) = self else {
+            unreachable!("only replies have bytes")
+        };
+        let mut text = format!(
+            "HTTP/1.1 {status} Any\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        let json = ("content-type", "application/json".to_owned());
+        let own_type = headers.iter().any(|(name, _)| *name == "content-type");
+        for (name, value) in headers.iter().chain((!own_type).then_some(&json)) {
+            text += &format!("{name}: {value}\r\n");
+        }
+        text += "\r\n";
+        text += body;
+        text.into_bytes()
+    }
+}
+
+/// A server that does to each request what its script says; the last step is for all further ones.
+pub struct Scripted {
+    pub url: String,
+    requests: Arc<Mutex<Vec<Message>>>,
+}
+
+impl Scripted {
+    pub async fn start(steps: impl IntoIterator<Item = Step>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/api", listener.local_addr().expect("bound"));
+        let requests = Arc::default();
+        let script = Arc::new(Mutex::new(steps.into_iter().collect::<VecDeque<_>>()));
+        tokio::spawn(serve(listener, script, Arc::clone(&requests)));
+        Self { url, requests }
+    }
+
+    /// What was received so far.
+    pub fn requests(&self) -> Vec<Message> {
+        self.requests.lock().expect("not poisoned").clone()
+    }
+
+    /// A client that asks this server for nothing but what a test asks it.
+    pub fn client(&self) -> Client {
+        self.builder().build().expect("a client")
+    }
+
+    pub fn builder(&self) -> ClientBuilder {
+        super::plain(&self.url)
+    }
+}
+
+type Script = Arc<Mutex<VecDeque<Step>>>;
+
+async fn serve(listener: TcpListener, script: Script, requests: Arc<Mutex<Vec<Message>>>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(converse(stream, Arc::clone(&script), Arc::clone(&requests)));
+    }
+}
+
+async fn converse(mut stream: TcpStream, script: Script, requests: Arc<Mutex<Vec<Message>>>) {
+    while let Ok(Some(request)) = Message::read(&mut stream).await {
+        requests.lock().expect("not poisoned").push(request);
+        let step = {
+            let mut script = script.lock().expect("not poisoned");
+            match script.len() {
+                1 => script.front().cloned(),
+                _ => script.pop_front(),
+            }
+        };
+        let written = match step.expect("a script is not empty") {
+            Step::Drop => return,
+            Step::Hang => return tokio::time::sleep(Duration::from_secs(3600)).await,
+            Step::Half(step) => {
+                let bytes = step.bytes();
+                let _ = stream.write_all(&bytes[..bytes.len() - 2]).await;
+                return;
+            }
+            reply => stream.write_all(&reply.bytes()).await,
+        };
+        if written.is_err() {
+            return;
+        }
+    }
+}
+
+/// Writes a reply.
+pub async fn answer(stream: &mut TcpStream, step: &Step) {
+    stream.write_all(&step.bytes()).await.expect("written");
+}
