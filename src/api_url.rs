@@ -17,19 +17,23 @@ pub(crate) fn parse(text: &str) -> Result<Url> {
     };
     let url = match Url::parse(text.trim()) {
         Ok(url) => url,
+        Err(_) if text.contains('@') => {
+            return wrong("is not a URL, and may hold credentials: give them as an API key");
+        }
         Err(error) => return wrong(&format!("is not a URL: {error}")),
     };
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return wrong("is neither http:// nor https:// followed by a host");
     }
-    if !url.username().is_empty() || url.password().is_some() {
+    // With a `#` or `/` in a password it is no user information any more, but a secret all the same.
+    if text.contains('@') {
         return wrong("holds credentials: give them as an API key or auth string");
     }
     if url.query().is_some() || url.fragment().is_some() {
         return wrong("has a query or a fragment, which an API URL has not");
     }
     if !segments(&url).any(|segment| segment == "api") {
-        let guess = text.trim().trim_end_matches('/');
+        let guess = shown.trim().trim_end_matches('/');
         return wrong(&format!(
             "has no /api in its path; {guess}/api may be meant"
         ));
@@ -38,12 +42,9 @@ pub(crate) fn parse(text: &str) -> Result<Url> {
 }
 
 /// Whether an API is at, or below, that of Prefect Cloud.
-pub(crate) fn is_cloud(api: &Url, cloud: &str) -> bool {
-    let Ok(cloud) = Url::parse(cloud.trim()) else {
-        return false;
-    };
+pub(crate) fn is_cloud(api: &Url, cloud: &Url) -> bool {
     let mut path = segments(api);
-    api.origin() == cloud.origin() && segments(&cloud).all(|segment| path.next() == Some(segment))
+    api.origin() == cloud.origin() && segments(cloud).all(|segment| path.next() == Some(segment))
 }
 
 fn segments(url: &Url) -> impl Iterator<Item = &str> {
@@ -53,11 +54,12 @@ fn segments(url: &Url) -> impl Iterator<Item = &str> {
 
 /// A URL as it may be shown, even one that does not parse: without what may be a credential.
 pub(crate) fn without_credentials(text: &str) -> String {
-    let end = text.find(['?', '#']).unwrap_or(text.len());
-    match text[..end].rfind('@') {
-        Some(at) => format!("[redacted]{}", &text[at..end]),
-        None => text[..end].to_owned(),
-    }
+    let (before, rest) = match text.rfind('@') {
+        Some(at) => ("[redacted]", &text[at..]),
+        None => ("", text),
+    };
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    format!("{before}{}", &rest[..end])
 }
 
 #[cfg(test)]
@@ -100,9 +102,15 @@ mod tests {
             "https:/joe:hunter2@host/api",
             "https://host/api?token=hunter2",
             "https://host/api#hunter2",
+            "https://joe:hunter2#x@host/api",
+            "https://joe:/hunter2@host",
+            "https://joe:12/hunter2@host/api",
+            "https://joe:hunter2?x@host/api",
         ] {
             let said = refusal(url);
             assert!(!said.contains("hunter2") && !said.contains("joe"), "{said}");
+            let shown = without_credentials(url);
+            assert!(!shown.contains("hunter2"), "{shown}");
         }
     }
 
@@ -121,9 +129,11 @@ mod tests {
             ("http://127.0.0.1:4200/api", false),
         ] {
             let url = parse(url).expect("a good URL");
-            assert_eq!(is_cloud(&url, CLOUD), cloud, "{url}");
+            let prefects = parse(CLOUD).expect("a good URL");
+            assert_eq!(is_cloud(&url, &prefects), cloud, "{url}");
         }
+        let cloud = parse("https://prefect.example.com/api/").expect("a good URL");
         let own = parse("https://prefect.example.com/api/accounts/a").expect("a good URL");
-        assert!(is_cloud(&own, "https://prefect.example.com/api/"));
+        assert!(is_cloud(&own, &cloud));
     }
 }

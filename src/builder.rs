@@ -21,7 +21,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 /// Builds a [`Client`].
 ///
 /// It starts with nothing but defaults ([`Client::builder`]), or with what the environment, files
-/// and a profile say ([`Settings::client`](crate::Settings::client)); either way, what is set here wins.
+/// and a profile say ([`Settings::client_builder`](crate::Settings::client_builder)); either
+/// way, what is set here wins.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,6 +56,8 @@ pub struct ClientBuilder {
     clock: Arc<dyn Clock>,
     interceptors: Vec<Arc<dyn Interceptor>>,
     observers: Vec<Observer>,
+    /// Whether the credentials are those of the settings, which one that is set here replaces.
+    inherits_credentials: bool,
     /// What there is to say if there is no URL.
     notes: Vec<String>,
 }
@@ -79,6 +82,7 @@ impl Default for ClientBuilder {
             clock: Arc::new(SystemClock),
             interceptors: Vec::new(),
             observers: Vec::new(),
+            inherits_credentials: false,
             notes: Vec::new(),
         }
     }
@@ -99,15 +103,18 @@ impl ClientBuilder {
         self
     }
 
-    /// An API key (Prefect Cloud), sent as `Authorization: Bearer`.
+    /// An API key (Prefect Cloud), sent as `Authorization: Bearer`; an empty one is none.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.api_key = Some(key.into());
+        self.replace_inherited();
+        self.api_key = Some(key.into()).filter(|key| !key.trim().is_empty());
         self
     }
 
-    /// `user:password` of a server with basic authentication; it wins over an API key.
+    /// `user:password` of a server with basic authentication; it wins over an API key. An empty one is
+    /// none.
     pub fn auth_string(mut self, auth: impl Into<String>) -> Self {
-        self.auth_string = Some(auth.into());
+        self.replace_inherited();
+        self.auth_string = Some(auth.into()).filter(|auth| !auth.is_empty());
         self
     }
 
@@ -115,8 +122,29 @@ impl ClientBuilder {
     /// those of CSRF tokens are refused by [`build`](Self::build). A name given twice has the
     /// value given last.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        let name = name.into();
+        if is_authorization(&name) {
+            self.replace_inherited();
+        }
+        self.headers.push((name, value.into()));
         self
+    }
+
+    /// No key, no auth string, no `Authorization`: also none of the settings'.
+    pub fn no_credentials(mut self) -> Self {
+        self.inherits_credentials = true;
+        self.replace_inherited();
+        self
+    }
+
+    /// Credentials of the settings are not mixed with what is set here: the password of one server
+    /// would be sent to another.
+    fn replace_inherited(&mut self) {
+        if std::mem::take(&mut self.inherits_credentials) {
+            self.api_key = None;
+            self.auth_string = None;
+            self.headers.retain(|(name, _)| !is_authorization(name));
+        }
     }
 
     /// How long to wait for the reply to one attempt, and for a connection; for a stream, between
@@ -228,7 +256,9 @@ impl ClientBuilder {
         self.api_url.as_deref()
     }
 
-    pub(crate) fn notes(mut self, notes: Vec<String>) -> Self {
+    /// What was set so far is what the settings say.
+    pub(crate) fn inherited(mut self, notes: Vec<String>) -> Self {
+        self.inherits_credentials = true;
         self.notes = notes;
         self
     }
@@ -254,7 +284,7 @@ impl ClientBuilder {
             return Err(Error::configuration(message));
         };
         let api_url = api_url::parse(url)?;
-        let cloud = self.cloud_api_url.as_deref().unwrap_or(api_url::CLOUD);
+        let cloud = api_url::parse(self.cloud_api_url.as_deref().unwrap_or(api_url::CLOUD))?;
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let (name, value) = config::custom_header(name, value)?;
@@ -276,8 +306,10 @@ impl ClientBuilder {
                 "certificates are configured, and the feature `rustls` is not compiled in",
             ));
         }
+        #[cfg(feature = "rustls")]
+        let is_https = api_url.scheme() == "https";
         Ok(Config {
-            cloud: api_url::is_cloud(&api_url, cloud),
+            cloud: api_url::is_cloud(&api_url, &cloud),
             api_url,
             authorization: config::authorization(
                 self.auth_string.as_deref(),
@@ -290,10 +322,12 @@ impl ClientBuilder {
                 Some(url) => Proxy::Url(Box::new(proxy(url)?)),
                 None => self.proxy,
             },
+            // Without TLS nobody needs them, and a variable of the system's may name what is not there.
             #[cfg(feature = "rustls")]
             certificates: self
                 .ca_file
                 .as_deref()
+                .filter(|_| is_https && !self.skip_verify)
                 .map(config::certificates)
                 .transpose()?,
             #[cfg(feature = "rustls")]
@@ -306,6 +340,10 @@ impl ClientBuilder {
             observers: self.observers,
         })
     }
+}
+
+fn is_authorization(name: &str) -> bool {
+    name.eq_ignore_ascii_case("authorization")
 }
 
 fn proxy(url: &str) -> Result<reqwest::Proxy> {
@@ -350,7 +388,7 @@ mod tests {
             .api_key("SECRET1")
             .auth_string("u:SECRET2")
             .header("X-Token", "SECRET3")
-            .proxy("http://joe:SECRET4@proxy");
+            .proxy("http://joe:SECRET4#x@proxy");
         let shown = format!("{builder:?}");
         assert!(
             !shown.contains("SECRET") && shown.contains("X-Token"),
@@ -360,7 +398,7 @@ mod tests {
 
     #[test]
     fn without_a_url_the_error_names_the_variable_and_why_there_is_none() {
-        let builder = Client::builder().notes(vec!["the profile is empty".to_owned()]);
+        let builder = Client::builder().inherited(vec!["the profile is empty".to_owned()]);
         let said = builder.build().expect_err("no URL").to_string();
         assert!(
             said.contains("PREFECT_API_URL") && said.ends_with("; the profile is empty"),

@@ -44,17 +44,17 @@ impl Client {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when there is no API URL, or
     /// something is malformed; see [`Settings::load`] and [`ClientBuilder::build`].
     pub fn from_env() -> Result<Self> {
-        Settings::load()?.client().build()
+        Settings::load()?.client_builder().build()
     }
 
-    /// A client as a profile of Prefect's describes it; what it does not say is taken from where
-    /// [`from_env`](Self::from_env) takes it.
+    /// A client as a profile of Prefect's describes it. What it does not say is taken from where
+    /// [`from_env`](Self::from_env) takes it; but if it has an API URL, no credentials of others.
     ///
     /// # Errors
     ///
     /// As [`from_env`](Self::from_env), and when there is no such profile.
     pub fn from_profile(name: &str) -> Result<Self> {
-        Settings::load_profile(name)?.client().build()
+        Settings::load_profile(name)?.client_builder().build()
     }
 
     pub(crate) fn with_config(config: Config) -> Result<Self> {
@@ -84,7 +84,8 @@ impl Client {
         Self::with_transport(self.raw.transport().with_retry(policy))
     }
 
-    /// The same client with another time to wait for a reply; it shares all else.
+    /// The same client with another time to wait for a reply; it shares all else. With 0 s every call
+    /// fails, as one that took too long.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self::with_transport(self.raw.transport().with_timeout(timeout))

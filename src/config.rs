@@ -97,10 +97,10 @@ pub(crate) fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certif
             path.display()
         ))
     };
-    let pem = crate::file::read(path).map_err(|error| wrong(error.to_string()))?;
+    let pem = crate::file::read_bytes(path).map_err(|error| wrong(error.to_string()))?;
     let pem = pem.ok_or_else(|| wrong("there is no such file".to_owned()))?;
-    let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
-        .map_err(|error| wrong(error.to_string()))?;
+    let certificates =
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
     match certificates.is_empty() {
         true => Err(wrong("there is none in PEM form".to_owned())),
         false => Ok(certificates),

@@ -115,9 +115,8 @@ impl RetryPolicy {
         matches!(status.as_u16(), 408 | 429 | 502 | 503) || self.extra_codes.contains(&status)
     }
 
-    pub(crate) fn time_left(&self, elapsed: Duration) -> Option<Duration> {
+    pub(crate) fn deadline_after(&self) -> Option<Duration> {
         self.deadline
-            .map(|deadline| deadline.saturating_sub(elapsed))
     }
 
     /// The wait after so many failures, with `random` between 0 and 1.

@@ -14,20 +14,23 @@ use crate::transport::Operation;
 #[derive(Debug)]
 pub(crate) struct Call {
     operation: &'static Operation,
-    method: Method,
-    url: Url,
+    request: Request,
     /// How often it was sent so far.
     pub attempts: u32,
 }
 
 impl Call {
-    pub fn of(request: &Request, operation: &'static Operation) -> Self {
+    pub fn new(operation: &'static Operation, request: Request) -> Self {
         Self {
             operation,
-            method: request.method().clone(),
-            url: request.url().clone(),
+            request,
             attempts: 0,
         }
+    }
+
+    /// The request, as it is before each attempt.
+    pub fn request(&self) -> &Request {
+        &self.request
     }
 
     pub fn operation(&self) -> &'static Operation {
@@ -35,16 +38,16 @@ impl Call {
     }
 
     pub fn method(&self) -> &Method {
-        &self.method
+        self.request.method()
     }
 
     pub fn url(&self) -> &Url {
-        &self.url
+        self.request.url()
     }
 
     /// Whether carrying it out changes anything on the server.
     pub fn changes_something(&self) -> bool {
-        self.operation.changes_something(&self.method)
+        self.operation.changes_something(self.method())
     }
 
     pub fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {

@@ -1,8 +1,6 @@
 //! `.env` files, as python-dotenv reads them. (Other readers replace `$WORD` without braces, which
 //! is a part of many a password.)
 
-use std::collections::BTreeMap;
-
 use super::Sources;
 use super::layer::Values;
 use super::value::Raw;
@@ -20,18 +18,21 @@ pub(super) fn read(sources: &Sources) -> Result<Values> {
     let variables = parse(&text.unwrap_or_default(), |name| {
         sources.variables().get(name).cloned()
     });
-    let prefects = variables.into_iter().filter_map(|(name, value)| {
+    // Of one name in several cases the last line counts.
+    let mut values = Values::new();
+    for (name, value) in variables {
         let name = name.to_ascii_uppercase();
-        name.starts_with("PREFECT_")
-            .then_some((name, Raw::Text(value)))
-    });
-    Ok(prefects.collect())
+        if name.starts_with("PREFECT_") {
+            values.insert(name, Raw::Text(value));
+        }
+    }
+    Ok(values)
 }
 
 /// The variables of a file, whose values may refer to earlier ones and to those of the environment.
-fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
-    let mut variables = BTreeMap::new();
-    let mut rest = text;
+fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+    let mut variables: Vec<(String, String)> = Vec::new();
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     while !rest.is_empty() {
         let (binding, after) = binding(rest);
         rest = after;
@@ -39,9 +40,13 @@ fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> BTreeMap<S
             continue;
         };
         let value = interpolate(&value, |name| {
-            variables.get(name).cloned().or_else(|| environment(name))
+            let mut earlier = variables.iter().rev();
+            let earlier = earlier.find(|(other, _)| other == name);
+            earlier
+                .map(|(_, value)| value.clone())
+                .or_else(|| environment(name))
         });
-        variables.insert(name, value);
+        variables.push((name, value));
     }
     variables
 }
@@ -64,18 +69,25 @@ fn binding(text: &str) -> (Option<(String, String)>, &str) {
         return (None, next_line);
     };
     let value = &text[line.len() - start.len() + name.len() + 1..];
-    let name = name.trim().trim_matches('\'');
-    if name.is_empty() || name.contains([' ', '\t', '#']) {
+    let name = name.trim();
+    let name = match name.strip_prefix('\'') {
+        Some(quoted) => quoted.strip_suffix('\'').unwrap_or_default(),
+        None => name,
+    };
+    if name.is_empty() || name.contains([' ', '\t', '#', '\'']) {
         return (None, next_line);
     }
+    let blank = value.starts_with([' ', '\t']);
     let value = value.trim_start_matches([' ', '\t']);
     match value.chars().next() {
+        Some('#') if blank => (Some((name.to_owned(), String::new())), next_line),
         Some(quote @ ('\'' | '"')) => match quoted(&value[1..], quote) {
-            Some((value, rest)) if ends_line(rest) => {
+            Some((value, rest)) => {
                 let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
-                (Some((name.to_owned(), value)), &rest[end..])
+                let binding = ends_line(rest).then(|| (name.to_owned(), value));
+                (binding, &rest[end..])
             }
-            _ => (None, next_line),
+            None => (None, next_line),
         },
         _ => {
             let end = value.find(['\n', '\r']).unwrap_or(value.len());
@@ -134,19 +146,28 @@ fn unescaped(escaped: char, quote: char) -> Option<char> {
     }
 }
 
-/// Replaces `${NAME}` and `${NAME:-default}`.
+/// Replaces `${NAME}` and `${NAME:-default}`; anything else with a `$` stays as it is.
 fn interpolate(value: &str, variable: impl Fn(&str) -> Option<String>) -> String {
     let mut result = String::new();
     let mut rest = value;
     while let Some(start) = rest.find("${") {
-        let Some(length) = rest[start..].find('}') else {
-            break;
-        };
-        let reference = &rest[start + 2..start + length];
-        let (name, default) = reference.split_once(":-").unwrap_or((reference, ""));
-        result.push_str(&rest[..start]);
-        result.push_str(&variable(name).unwrap_or_else(|| default.to_owned()));
-        rest = &rest[start + length + 1..];
+        let (before, reference) = rest.split_at(start);
+        result.push_str(before);
+        let inside = reference[2..].split_once('}');
+        let parts = inside.map(|(inside, after)| match inside.split_once(':') {
+            Some((name, default)) => (name, default.strip_prefix('-'), after),
+            None => (inside, Some(""), after),
+        });
+        match parts {
+            Some((name, Some(default), after)) => {
+                result.push_str(&variable(name).unwrap_or_else(|| default.to_owned()));
+                rest = after;
+            }
+            _ => {
+                result.push_str("${");
+                rest = &reference[2..];
+            }
+        }
     }
     result + rest
 }
@@ -157,7 +178,9 @@ mod tests {
 
     fn parsed(text: &str, name: &str) -> Option<String> {
         let environment = |name: &str| (name == "USER").then(|| "joe".to_owned());
-        parse(text, environment).remove(name)
+        let variables = parse(text, environment).into_iter().rev();
+        let mut found = variables.filter(|(other, _)| other == name);
+        found.next().map(|(_, value)| value)
     }
 
     #[test]
@@ -175,6 +198,11 @@ mod tests {
             ("B=1\nA=${B}-${USER}-${NONE}-${NONE:-x}", "1-joe--x"),
             ("A=one\nA=two", "two"),
             ("A=é=ü", "é=ü"),
+            ("A= # put your key here", ""),
+            ("A=#x", "#x"),
+            ("\u{feff}A=b", "b"),
+            ("A='p${a:b}c'", "p${a:b}c"),
+            ("A=${", "${"),
         ] {
             assert_eq!(parsed(text, "A").as_deref(), Some(value), "{text:?}");
         }
@@ -182,7 +210,16 @@ mod tests {
 
     #[test]
     fn lines_that_are_none_are_skipped() {
-        for text in ["A", "# A=1", "A='open", "A='x' y", "=1", "A B=1"] {
+        for text in [
+            "A",
+            "# A=1",
+            "A='open",
+            "A='x' y",
+            "=1",
+            "A B=1",
+            "A'=1",
+            "A='x\nA=1' y",
+        ] {
             assert_eq!(parsed(text, "A"), None, "{text:?}");
             let followed = format!("{text}\nB=2");
             assert_eq!(parsed(&followed, "B").as_deref(), Some("2"), "{followed:?}");

@@ -18,6 +18,18 @@ pub(super) type Values = BTreeMap<String, Raw>;
 pub(super) struct Layer {
     pub origin: Origin,
     pub values: Values,
+    /// Whether its credentials may be sent to where the settings lead.
+    pub is_trusted: bool,
+}
+
+impl Layer {
+    fn new(origin: Origin, values: Values) -> Self {
+        Self {
+            origin,
+            values,
+            is_trusted: true,
+        }
+    }
 }
 
 /// All sources.
@@ -51,41 +63,44 @@ const ATTRIBUTION: [(&str, &str); 6] = [
 impl Layers {
     /// Reads all sources; a profile that is asked for goes before all others.
     pub fn read(sources: &Sources, asked: Option<&str>) -> Result<Self> {
+        let pyproject = toml_file(sources, "pyproject.toml", &["tool", "prefect"])?;
         let mut layers = vec![
-            (Origin::Environment, environment(sources)),
-            (Origin::DotEnv, dotenv::read(sources)?),
-            (
+            Layer::new(Origin::Environment, environment(sources)),
+            Layer::new(Origin::DotEnv, dotenv::read(sources)?),
+            Layer::new(
                 Origin::PrefectToml,
                 toml_file(sources, "prefect.toml", &[])?,
             ),
-            (
-                Origin::PyprojectToml,
-                toml_file(sources, "pyproject.toml", &["tool", "prefect"])?,
-            ),
-        ]
-        .into_iter()
-        .map(|(origin, values)| Layer { origin, values })
-        .collect::<Vec<_>>();
+            Layer::new(Origin::PyprojectToml, pyproject),
+        ];
         let Profile {
             name,
             path,
             values,
             warning,
         } = profile::read(sources, &layers, asked)?;
-        if let Some(name) = &name {
-            let origin = Origin::Profile(name.clone());
-            let place = if asked.is_some() { 0 } else { layers.len() };
-            layers.insert(place, Layer { origin, values });
-        }
-        // What other programs trust, Prefect does by default.
+        // Prefect trusts by default what other programs do.
         let certificates = sources.get("SSL_CERT_FILE").map(|path| {
             let name = "PREFECT_API_SSL_CERT_FILE".to_owned();
             (name, Raw::Text(path.to_owned()))
         });
-        layers.push(Layer {
-            origin: Origin::Environment,
-            values: certificates.into_iter().collect(),
-        });
+        if let Some(name) = &name {
+            let profile = Layer::new(Origin::Profile(name.clone()), values);
+            if asked.is_some() {
+                // The key to another server must not be sent to that of the profile.
+                let leads_elsewhere = profile.values.contains_key("PREFECT_API_URL");
+                layers
+                    .iter_mut()
+                    .for_each(|layer| layer.is_trusted = !leads_elsewhere);
+                layers.insert(0, profile);
+            } else {
+                layers.push(profile);
+            }
+        }
+        layers.push(Layer::new(
+            Origin::SslCertFile,
+            certificates.into_iter().collect(),
+        ));
         let attribution = ATTRIBUTION.iter().filter_map(|(variable, header)| {
             let value = sources.get(variable)?.trim_matches([' ', '\t']);
             (!value.is_empty()).then(|| (*header, value.to_owned()))

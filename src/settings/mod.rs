@@ -34,7 +34,8 @@ use crate::retry::RetryPolicy;
 ///    file, which is where `PREFECT_PROFILES_PATH` says, or `$PREFECT_HOME/profiles.toml`, or
 ///    `~/.prefect/profiles.toml`. `prefect cloud login` writes there.
 ///
-/// A value that is set and empty is as good as none, and hides those of the later sources.
+/// A value that is set and empty is as good as none, and hides those of the later sources. The three
+/// files can hold `profiles_path` (`PREFECT_PROFILES_PATH`), too.
 ///
 /// | Variable | In `prefect.toml` | Default |
 /// |---|---|---|
@@ -53,8 +54,8 @@ use crate::retry::RetryPolicy;
 /// | `PREFECT_CLIENT_CUSTOM_HEADERS` | `client.custom_headers` | none; those of all sources are merged |
 /// | `PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED` | `client.server_version_check_enabled` | true |
 ///
-/// Proxies are taken from `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`. In a process that
-/// a Prefect worker has started, requests say which flow, deployment and worker they belong to
+/// Proxies are always those of the process: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`,
+/// unless the builder says otherwise. In a process that a Prefect worker has started, requests say which flow, deployment and worker they belong to
 /// (`PREFECT__FLOW_ID` and its like become `X-Prefect-Flow-Id` …).
 ///
 /// `Display` shows each value with its origin, as `prefect config view --show-sources` does; secrets
@@ -69,7 +70,7 @@ use crate::retry::RetryPolicy;
 /// assert_eq!(settings.api_url(), Some("http://127.0.0.1:4200/api"));
 /// assert_eq!(settings.origin("PREFECT_API_URL"), Some(&Origin::Environment));
 /// println!("{settings}");
-/// let client = settings.client().build()?;
+/// let client = settings.client_builder().build()?;
 /// # Ok::<(), prefect_sdk::Error>(())
 /// ```
 #[derive(Clone)]
@@ -92,6 +93,8 @@ pub struct Settings {
     profile: Option<String>,
     profiles_path: Option<PathBuf>,
     warnings: Vec<String>,
+    /// What there is to say if there is no URL.
+    notes: Vec<String>,
     shown: BTreeMap<&'static str, Shown>,
 }
 
@@ -127,7 +130,8 @@ impl Settings {
         Sources::system()?.load()
     }
 
-    /// The settings of this process with this profile, whose values win over all other sources.
+    /// The settings of this process with this profile, whose values win over all other sources. If it
+    /// has an API URL, no credentials of other sources are used: they are those of another server.
     ///
     /// # Errors
     ///
@@ -136,8 +140,9 @@ impl Settings {
         Sources::system()?.load_profile(name)
     }
 
-    /// A client builder with these settings, which can override each.
-    pub fn client(&self) -> ClientBuilder {
+    /// A client builder with these settings, which can override each. Credentials that are set on it
+    /// replace all of the settings', of whatever kind.
+    pub fn client_builder(&self) -> ClientBuilder {
         let mut retry = RetryPolicy::default().extra_codes(self.extra_codes.iter().copied());
         if let Some(retries) = self.max_retries {
             retry = retry.attempts(retries.saturating_add(1));
@@ -145,7 +150,7 @@ impl Settings {
         if let Some(jitter) = self.jitter {
             retry = retry.jitter(jitter);
         }
-        let mut builder = Client::builder().retry(retry).notes(self.warnings.clone());
+        let mut builder = Client::builder().retry(retry);
         builder = with(builder, self.api_url.clone(), ClientBuilder::api_url);
         builder = with(
             builder,
@@ -174,7 +179,7 @@ impl Settings {
         for (name, value) in &self.headers {
             builder = builder.header(name, value);
         }
-        builder
+        builder.inherited(self.notes.clone())
     }
 
     /// `PREFECT_API_URL`.
@@ -184,13 +189,12 @@ impl Settings {
 
     /// What kind of server the API URL is one of.
     pub fn server_type(&self) -> ServerType {
-        let cloud = self.cloud_api_url.as_deref().unwrap_or(api_url::CLOUD);
-        match &self.api_url {
-            None => ServerType::Unconfigured,
-            Some(url) if url::Url::parse(url).is_ok_and(|url| api_url::is_cloud(&url, cloud)) => {
-                ServerType::Cloud
-            }
-            Some(_) => ServerType::Server,
+        let cloud = api_url::parse(self.cloud_api_url.as_deref().unwrap_or(api_url::CLOUD));
+        let url = self.api_url.as_deref().map(api_url::parse);
+        match (url, cloud) {
+            (None, _) => ServerType::Unconfigured,
+            (Some(Ok(url)), Ok(cloud)) if api_url::is_cloud(&url, &cloud) => ServerType::Cloud,
+            _ => ServerType::Server,
         }
     }
 

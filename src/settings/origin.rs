@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Origin {
     /// A variable of the environment.
     Environment,
+    /// `SSL_CERT_FILE` of the environment, which other programs read, too.
+    SslCertFile,
     /// `.env` in the working directory.
     DotEnv,
     /// `prefect.toml` in the working directory.
@@ -22,6 +24,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Environment => f.write_str("the environment"),
+            Self::SslCertFile => f.write_str("SSL_CERT_FILE of the environment"),
             Self::DotEnv => f.write_str(".env"),
             Self::PrefectToml => f.write_str("prefect.toml"),
             Self::PyprojectToml => f.write_str("pyproject.toml"),

@@ -1,11 +1,10 @@
 //! From layers of values to settings.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use super::layer::{Layer, Layers};
 use super::value::{Parsed, Raw};
-use super::{Origin, Settings, Shown};
+use super::{Origin, Settings, Shown, Sources};
 use crate::api_url::without_credentials;
 use crate::config::is_protected;
 use crate::error::{Error, Result};
@@ -15,32 +14,33 @@ const HEADERS: &str = "PREFECT_CLIENT_CUSTOM_HEADERS";
 const REDACTED: &str = "[redacted]";
 
 impl Layers {
-    /// The settings that they make.
-    pub fn resolve(self) -> Result<Settings> {
+    /// The settings that they make; paths are meant in the sources' directory.
+    pub fn resolve(self, sources: &Sources) -> Result<Settings> {
         let mut warnings = self.warnings;
+        let mut notes = warnings.clone();
         let mut find = Find {
             layers: &self.layers,
             shown: BTreeMap::new(),
         };
-        let secret = |_: &String| REDACTED.to_owned();
         let url = |url: &String| without_credentials(url);
         let settings = Settings {
             api_url: find.first("PREFECT_API_URL", Raw::text, url)?,
-            api_key: find.first("PREFECT_API_KEY", Raw::text, secret)?,
-            auth_string: find.first("PREFECT_API_AUTH_STRING", Raw::text, secret)?,
+            api_key: find.credential("PREFECT_API_KEY")?,
+            auth_string: find.credential("PREFECT_API_AUTH_STRING")?,
             timeout: find.first("PREFECT_API_REQUEST_TIMEOUT", Raw::seconds, |timeout| {
                 timeout.as_secs_f64().to_string()
             })?,
             ca_file: find
                 .first("PREFECT_API_SSL_CERT_FILE", Raw::text, String::clone)?
-                .map(PathBuf::from),
+                .map(|path| sources.resolve(&path).unwrap_or_else(|| path.into())),
             skip_verify: find.flag("PREFECT_API_TLS_INSECURE_SKIP_VERIFY")?,
             http2: find.flag("PREFECT_API_ENABLE_HTTP2")?,
             cloud_api_url: find.first("PREFECT_CLOUD_API_URL", Raw::text, url)?,
             max_retries: find.first("PREFECT_CLIENT_MAX_RETRIES", Raw::count, u32::to_string)?,
+            // More than the whole of a wait is no variation of it.
             jitter: find.first(
                 "PREFECT_CLIENT_RETRY_JITTER_FACTOR",
-                Raw::number,
+                |raw| raw.number().map(|factor| factor.min(1.0)),
                 f64::to_string,
             )?,
             extra_codes: find
@@ -52,6 +52,10 @@ impl Layers {
             csrf: find.flag("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED")?,
             version_check: find.flag("PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED")?,
             headers: find.headers(&mut warnings)?,
+            notes: {
+                notes.extend(find.blank("PREFECT_API_URL"));
+                notes
+            },
             shown: find.shown,
             attribution: self.attribution,
             profile: self.profile,
@@ -79,9 +83,29 @@ impl Find<'_> {
         parse: impl Fn(&Raw) -> Parsed<T>,
         show: impl Fn(&T) -> String,
     ) -> Result<Option<T>> {
-        let layers = self.layers.iter();
-        let found = layers.filter_map(|layer| Some((&layer.origin, layer.values.get(name)?)));
-        let Some((origin, raw)) = found.into_iter().next() else {
+        self.first_of(|_| true, name, parse, show)
+    }
+
+    /// As `first`, of layers whose credentials may be sent.
+    fn credential(&mut self, name: &'static str) -> Result<Option<String>> {
+        self.first_of(
+            |layer| layer.is_trusted,
+            name,
+            Raw::text,
+            |_| REDACTED.to_owned(),
+        )
+    }
+
+    fn first_of<T>(
+        &mut self,
+        counts: impl Fn(&Layer) -> bool,
+        name: &'static str,
+        parse: impl Fn(&Raw) -> Parsed<T>,
+        show: impl Fn(&T) -> String,
+    ) -> Result<Option<T>> {
+        let mut layers = self.layers.iter().filter(|layer| counts(layer));
+        let found = layers.find_map(|layer| Some((&layer.origin, layer.values.get(name)?)));
+        let Some((origin, raw)) = found else {
             return Ok(None);
         };
         if raw.is_blank() {
@@ -93,6 +117,14 @@ impl Find<'_> {
         Ok(Some(value))
     }
 
+    /// What there is to say of a setting that is set to nothing.
+    fn blank(&self, name: &str) -> Option<String> {
+        let Shown { value, origin } = self.shown.get(name)?;
+        value
+            .is_empty()
+            .then(|| format!("{name} is set to nothing in {origin}"))
+    }
+
     fn flag(&mut self, name: &'static str) -> Result<Option<bool>> {
         self.first(name, Raw::boolean, bool::to_string)
     }
@@ -101,7 +133,8 @@ impl Find<'_> {
     /// sets itself are left out, with a warning.
     fn headers(&mut self, warnings: &mut Vec<String>) -> Result<BTreeMap<String, String>> {
         let mut headers = BTreeMap::<String, String>::new();
-        for Layer { origin, values } in self.layers {
+        for layer in self.layers {
+            let Layer { origin, values, .. } = layer;
             let Some(raw) = values.get(HEADERS) else {
                 continue;
             };
@@ -112,6 +145,9 @@ impl Find<'_> {
                 .headers()
                 .map_err(|wrong| unfit(HEADERS, origin, wrong))?;
             for (name, value) in found {
+                if !layer.is_trusted && name.eq_ignore_ascii_case("authorization") {
+                    continue;
+                }
                 if is_protected(&name) {
                     warnings.push(format!(
                         "the header {name} of {HEADERS} in {origin} is ignored: it is the SDK's own"

@@ -87,16 +87,16 @@ impl Sources {
     ///
     /// See [`Settings::load`].
     pub fn load(&self) -> Result<Settings> {
-        Layers::read(self, None)?.resolve()
+        Layers::read(self, None)?.resolve(self)
     }
 
-    /// The settings that they make with this profile, whose values win over all others.
+    /// The settings that they make with this profile; see [`Settings::load_profile`].
     ///
     /// # Errors
     ///
     /// See [`Settings::load_profile`].
     pub fn load_profile(&self, name: &str) -> Result<Settings> {
-        Layers::read(self, Some(name))?.resolve()
+        Layers::read(self, Some(name))?.resolve(self)
     }
 
     /// The value of a variable, whose name may be in any case; the usual one wins.

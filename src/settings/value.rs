@@ -39,10 +39,12 @@ impl Raw {
 
     /// As pydantic reads one.
     pub fn boolean(&self) -> Parsed<bool> {
-        let text = match self {
-            Self::Toml(Value::Boolean(value)) => return Ok(*value),
-            Self::Toml(Value::Integer(value)) => value.to_string(),
-            _ => self.text()?.trim().to_ascii_lowercase(),
+        if let Self::Toml(Value::Boolean(value)) = self {
+            return Ok(*value);
+        }
+        let text = match self.whole() {
+            Some(number) => number.to_string(),
+            None => self.text()?.trim().to_ascii_lowercase(),
         };
         match text.as_str() {
             "1" | "on" | "t" | "true" | "y" | "yes" => Ok(true),
@@ -51,11 +53,26 @@ impl Raw {
         }
     }
 
-    pub fn count(&self) -> Parsed<u32> {
-        let number = match self {
-            Self::Toml(Value::Integer(value)) => u32::try_from(*value).ok(),
-            _ => self.text()?.trim().parse().ok(),
+    /// A whole number, which may be written `5.0`.
+    fn whole(&self) -> Option<i64> {
+        let text = match self {
+            Self::Toml(Value::Integer(value)) => return Some(*value),
+            Self::Toml(Value::Float(value)) => value.to_string(),
+            _ => self.as_text()?.trim().to_owned(),
         };
+        let digits =
+            text.split_once('.')
+                .map_or(text.as_str(), |(digits, fraction)| {
+                    match fraction.trim_matches('0').is_empty() {
+                        true => digits,
+                        false => "",
+                    }
+                });
+        digits.parse().ok()
+    }
+
+    pub fn count(&self) -> Parsed<u32> {
+        let number = self.whole().and_then(|number| u32::try_from(number).ok());
         number.ok_or("is not a whole number from 0 up")
     }
 
@@ -71,10 +88,12 @@ impl Raw {
     }
 
     pub fn seconds(&self) -> Parsed<Duration> {
-        let seconds = Duration::try_from_secs_f64(self.number()?).ok();
-        seconds
-            .filter(|seconds| !seconds.is_zero())
-            .ok_or("is not a number of seconds above 0")
+        let seconds = Duration::try_from_secs_f64(self.number()?);
+        let seconds = seconds.map_err(|_| "is more seconds than can be counted")?;
+        match seconds.is_zero() {
+            true => Err("is not a number of seconds above 0"),
+            false => Ok(seconds),
+        }
     }
 
     /// Status codes: `429,503`, or in TOML also a number or a list.
@@ -88,7 +107,10 @@ impl Raw {
                     .flatten()
                     .collect())
             }
-            Self::Toml(Value::Integer(code)) => Ok(BTreeSet::from([code_of(&code.to_string())?])),
+            Self::Toml(Value::Integer(_) | Value::Float(_)) => {
+                let code = self.whole().ok_or(CODES)?;
+                Ok(BTreeSet::from([code_of(&code.to_string())?]))
+            }
             _ => self.text()?.split(',').map(code_of).collect(),
         }
     }
@@ -113,5 +135,7 @@ fn code_of(text: &str) -> Parsed<StatusCode> {
     let code = text.trim().parse().ok();
     code.filter(|code| (100..=599).contains(code))
         .and_then(|code: u16| StatusCode::from_u16(code).ok())
-        .ok_or("is not a list of statuses between 100 and 599")
+        .ok_or(CODES)
 }
+
+const CODES: &str = "is not a list of statuses between 100 and 599";

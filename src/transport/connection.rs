@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::{Action, Attempt, Policy};
 
 use crate::config::{Config, Proxy};
@@ -59,8 +59,9 @@ pub(super) fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> 
 fn headers(config: &Config) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(API_VERSION_HEADER, HeaderValue::from_static(API_VERSION));
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     if let Some(authorization) = &config.authorization {
-        headers.insert(reqwest::header::AUTHORIZATION, authorization.clone());
+        headers.insert(AUTHORIZATION, authorization.clone());
     }
     headers.extend(config.headers.clone());
     headers

@@ -21,10 +21,10 @@ const MAINTENANCE: &str = "prefect-maintenance";
 /// One call of an operation.
 pub(super) struct Exchange<'a> {
     transport: &'a Transport,
-    request: Request,
     repeat: Repeat,
     call: Call,
-    began: Instant,
+    /// When the first attempt began.
+    began: Option<Instant>,
     /// When the first attempt was sent of which nobody knows whether it was carried out.
     uncertain: Option<Instant>,
 }
@@ -57,9 +57,8 @@ impl<'a> Exchange<'a> {
         Ok(Self {
             transport,
             repeat,
-            call: Call::of(&request, operation),
-            request,
-            began: transport.clock().now(),
+            call: Call::new(operation, request),
+            began: None,
             uncertain: None,
         })
     }
@@ -95,6 +94,7 @@ impl<'a> Exchange<'a> {
 
             self.call.attempts += 1;
             let started = transport.clock().now();
+            self.began.get_or_insert(started);
             let failure = match self.attempt(request, wanted).await {
                 Ok(answer) => {
                     self.observe(started, Ok(answer.status()), None);
@@ -128,7 +128,8 @@ impl<'a> Exchange<'a> {
         let refused = |message| self.call.error(ErrorKind::InvalidRequest, message);
         // The bodies of all operations are in memory, and can be sent again.
         let mut request = self
-            .request
+            .call
+            .request()
             .try_clone()
             .ok_or_else(|| refused("the request's body cannot be sent twice"))?;
         *request.timeout_mut() = self.time_left(wanted);
@@ -141,20 +142,21 @@ impl<'a> Exchange<'a> {
 
     /// The time for one attempt. That for a stream is the user's; its parts have one of their own.
     fn time_left(&self, wanted: Wanted) -> Option<Duration> {
-        let timeout = (wanted == Wanted::Body).then_some(self.transport.timeout());
-        let elapsed = self.elapsed();
-        let left = self.transport.retry().time_left(elapsed);
-        [timeout, left.filter(|_| wanted == Wanted::Body)]
-            .into_iter()
-            .flatten()
-            .min()
+        let timeout = self.transport.timeout();
+        let left = self.deadline_in().map_or(timeout, |left| left.min(timeout));
+        (wanted == Wanted::Body).then_some(left)
     }
 
-    fn elapsed(&self) -> Duration {
-        self.transport
-            .clock()
-            .now()
-            .saturating_duration_since(self.began)
+    /// The time until the deadline of the whole call, if there is one.
+    fn deadline_in(&self) -> Option<Duration> {
+        let deadline = self.transport.retry().deadline_after()?;
+        let elapsed = self.began.map_or(Duration::ZERO, |began| {
+            self.transport
+                .clock()
+                .now()
+                .saturating_duration_since(began)
+        });
+        Some(deadline.saturating_sub(elapsed))
     }
 
     /// Sends the request once, and reads the reply to its end if it is not to be streamed.
@@ -164,7 +166,7 @@ impl<'a> Exchange<'a> {
             Wanted::Body => transport.http(),
             Wanted::Stream => transport.streams().map_err(Failure::before)?,
         };
-        let response = http
+        let mut response = http
             .execute(request)
             .await
             .map_err(|error| Failure::unanswered(&self.call, error))?;
@@ -173,7 +175,7 @@ impl<'a> Exchange<'a> {
         if status.is_success() && wanted == Wanted::Stream {
             return Ok(Answer::Open(response));
         }
-        let headers = response.headers().clone();
+        let headers = std::mem::take(response.headers_mut());
         let body = response.bytes().await;
         if status.is_server_error() {
             transport.expect_closing();
@@ -206,7 +208,7 @@ impl<'a> Exchange<'a> {
             return None;
         }
         let delay = policy.delay(failures, failure.error.retry_after(), fastrand::f64());
-        let left = policy.time_left(self.elapsed());
+        let left = self.deadline_in();
         left.is_none_or(|left| delay < left).then_some(delay)
     }
 
@@ -247,7 +249,7 @@ impl<'a> Exchange<'a> {
         let found = Box::pin(exchange.reply()).await.ok();
         let now = self.transport.clock().now();
         let ago = now.saturating_duration_since(since);
-        Ok(found.filter(|found| repeat::is_ours(&self.request, found, ago)))
+        Ok(found.filter(|found| repeat::is_ours(self.call.request(), found, ago)))
     }
 
     /// Tells the log, and the user's observers, of an attempt.
@@ -257,6 +259,10 @@ impl<'a> Exchange<'a> {
         outcome: Result<StatusCode, &Error>,
         retry_in: Option<Duration>,
     ) {
+        let observers = self.transport.observers();
+        if observers.is_empty() && outcome.is_ok() && !trace::is_wanted() {
+            return;
+        }
         let now = self.transport.clock().now();
         let attempt = Attempt {
             call: &self.call,
@@ -266,7 +272,7 @@ impl<'a> Exchange<'a> {
             retry_in,
         };
         trace::attempt(&attempt, outcome.err());
-        for observer in self.transport.observers() {
+        for observer in observers {
             observer(&attempt);
         }
     }

@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use progenitor_client::{ByteStream, ResponseValue};
 use reqwest::RequestBuilder;
-use reqwest::header::ACCEPT;
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
@@ -119,7 +118,6 @@ impl Transport {
         request: RequestBuilder,
         operation: &'static Operation,
     ) -> Result<ResponseValue<T>> {
-        let request = request.header(ACCEPT, "application/json");
         let mut exchange = Exchange::new(self, request, operation)?;
         let span = trace::span(exchange.call());
         let reply = exchange.reply().instrument(span.clone()).await;

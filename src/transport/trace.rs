@@ -54,6 +54,11 @@ pub(super) fn end<T>(
     result
 }
 
+/// Whether anybody listens to the event of an attempt that succeeds.
+pub(super) fn is_wanted() -> bool {
+    tracing::enabled!(tracing::Level::DEBUG)
+}
+
 /// The event of an attempt: a warning if there will be another, for that is what slows a call down.
 pub(super) fn attempt(attempt: &Attempt<'_>, error: Option<&Error>) {
     let status = attempt.status().map(|status| status.as_u16());

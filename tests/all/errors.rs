@@ -190,3 +190,26 @@ async fn a_real_server_refuses_with_the_same_errors() {
     let missing = missing.expect_err("no such flow");
     assert!(missing.status().is_some(), "{missing}");
 }
+
+/// Prefect's own message has the whole body in it; a validation error's echoes the request, secrets
+/// included. Ours has the server's reason, and the body is there for whoever asks.
+#[tokio::test]
+async fn a_failure_exposes_status_url_and_body_and_prints_one_line() {
+    let body = json!({"exception_message": "first\nsecond", "request_body": {"key": "hunter2"}});
+    let error = failure(ResponseTemplate::new(400).set_body_json(&body)).await;
+    assert_eq!(error.status().expect("a reply").as_u16(), 400);
+    assert!(
+        error
+            .url()
+            .expect("a URL")
+            .path()
+            .ends_with("/concurrency_limits/")
+    );
+    let read: serde_json::Value = serde_json::from_slice(error.body()).expect("JSON");
+    assert_eq!(read, body);
+    let said = error.to_string();
+    assert!(
+        said.contains("first second") && !said.contains("hunter2"),
+        "{said}"
+    );
+}

@@ -5,7 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::http::Message;
-use crate::support::{Scripted, Step, live_builder, refusal, reply};
+use crate::support::{Log, Scripted, Step, live_builder, refusal, reply};
 
 fn flow() -> Step {
     let id = Uuid::new_v4();
@@ -105,4 +105,23 @@ async fn clones_of_a_client_ask_a_real_server_once() {
         read.await.expect("no panic").expect("read");
     }
     assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn an_older_server_is_warned_of_once() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(log.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    read_twice([reply(200, json!("3.0.11")), flow()]).await;
+    assert_eq!(
+        log.text().matches("the server is older").count(),
+        1,
+        "{}",
+        log.text()
+    );
+    read_twice([reply(200, json!("3.99.0")), flow()]).await;
+    assert_eq!(log.text().lines().count(), 1, "a newer one is fine");
 }

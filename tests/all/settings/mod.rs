@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use prefect_sdk::{Error, Origin, RetryPolicy, ServerType, Settings, Sources};
+use prefect_sdk::{ClientBuilder, Error, Origin, RetryPolicy, ServerType, Settings, Sources};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -123,7 +123,7 @@ PREFECT_API_KEY = "pnu_hunter2""#,
     let settings = load(&folder.sources());
     assert_eq!(settings.server_type(), ServerType::Cloud);
     assert_eq!(settings.profile(), Some("cloud"));
-    let client = settings.client().build().expect("a client");
+    let client = settings.client_builder().build().expect("a client");
     assert!(client.is_cloud());
     let said = settings.to_string();
     assert!(
@@ -147,18 +147,40 @@ fn a_profile_that_is_asked_for_wins_over_the_environment() {
         (two.api_url(), two.profile()),
         (Some("http://two/api"), Some("two"))
     );
-    assert_eq!(two.origin("PREFECT_API_KEY"), Some(&Origin::Environment));
+    // The key of another server is not sent to this one.
+    assert_eq!(two.origin("PREFECT_API_KEY"), None);
 
     let named = folder.sources().variable("PREFECT_PROFILE", "two");
     assert_eq!(load(&named).api_url(), Some("http://two/api"));
 
-    let error = sources.load_profile("three").expect_err("there is none");
+    for name in ["three", "cloud"] {
+        let error = sources.load_profile(name).expect_err("there is none");
+        let said = error.to_string();
+        assert!(said.contains(name) && said.contains("one, two"), "{said}");
+    }
+    let said = refusal(&folder.sources().variable("PREFECT_PROFILE", "three"));
+    assert!(said.contains("PREFECT_PROFILE"), "{said}");
+}
+
+#[test]
+fn the_local_profile_needs_no_file_and_a_broken_file_is_not_hidden_by_a_name() {
+    let folder = Folder::new();
+    let local = folder.sources().load_profile("local").expect("settings");
+    assert_eq!(local.api_url(), Some("http://127.0.0.1:4200/api"));
+    folder.profiles("<html>");
+    let said = refusal(&folder.sources().variable("PREFECT_PROFILE", "local"));
+    assert!(said.contains("not TOML"), "{said}");
+}
+
+#[test]
+fn a_url_that_is_set_to_nothing_is_named_by_the_error() {
+    let settings = load(&Sources::empty().variable("PREFECT_API_URL", ""));
+    let error = settings.client_builder().build().expect_err("no URL");
     let said = error.to_string();
     assert!(
-        said.contains("\"three\"") && said.contains("one, two"),
+        said.contains("PREFECT_API_URL is set to nothing in the environment"),
         "{said}"
     );
-    refusal(&folder.sources().variable("PREFECT_PROFILE", "three"));
 }
 
 #[test]
@@ -176,7 +198,7 @@ fn trouble_with_profiles_that_nobody_asked_for_is_a_warning() {
         };
         assert!(warning.contains("profiles.toml"), "{warning}");
         // And it is in the error that it leads to.
-        let error = settings.client().build().expect_err("no URL");
+        let error = settings.client_builder().build().expect_err("no URL");
         assert!(error.to_string().contains(warning), "{error}");
     }
     // These are as good as no profile.
@@ -280,7 +302,7 @@ fn values_that_do_not_fit_are_refused_by_their_name_and_not_repeated() {
 
 #[test]
 fn retries_are_as_the_settings_say() {
-    let shown = |sources: Sources| format!("{:?}", load(&sources).client());
+    let shown = |sources: Sources| format!("{:?}", load(&sources).client_builder());
     let policy = |policy: RetryPolicy| format!("{policy:?}");
     let codes = |value: &str| Sources::empty().variable("PREFECT_CLIENT_RETRY_EXTRA_CODES", value);
     let extra = |codes: &[u16]| {
@@ -315,7 +337,7 @@ async fn headers(sources: Sources) -> crate::support::http::Message {
         .variable("PREFECT_API_URL", &server.url)
         .variable("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "false")
         .variable("PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED", "no");
-    let client = load(&sources).client().build().expect("a client");
+    let client = load(&sources).client_builder().build().expect("a client");
     client.raw().read_flow(&Uuid::new_v4()).await.expect("read");
     server.requests().remove(0)
 }
@@ -379,6 +401,52 @@ async fn a_process_that_a_worker_started_says_on_whose_behalf_it_asks() {
     assert!(!without.head.to_ascii_lowercase().contains("x-prefect-flow"));
 }
 
+/// The authorization of a request by a client that is built from these settings like this.
+async fn authorization(
+    sources: Sources,
+    change: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> Option<String> {
+    let body = json!({"id": Uuid::new_v4(), "created": null, "updated": null, "name": "etl"});
+    let server = Scripted::start([reply(200, body)]).await;
+    let builder = load(&sources.variable("PREFECT_API_URL", &server.url)).client_builder();
+    let builder = change(builder.csrf(false).version_check(false));
+    let client = builder.build().expect("a client");
+    client.raw().read_flow(&Uuid::new_v4()).await.expect("read");
+    let requests = server.requests();
+    requests[0].header("authorization").map(str::to_owned)
+}
+
+#[tokio::test]
+async fn credentials_of_the_builder_replace_those_of_the_settings_of_whatever_kind() {
+    let inherited = [
+        ("PREFECT_API_AUTH_STRING", "admin:admin"),
+        ("PREFECT_API_KEY", "pnu_1"),
+        (
+            "PREFECT_CLIENT_CUSTOM_HEADERS",
+            r#"{"Authorization": "Custom x"}"#,
+        ),
+    ];
+    for (variable, value) in inherited {
+        let sources = || Sources::empty().variable(variable, value);
+        let replaced = authorization(sources(), |builder| builder.api_key("pnu_2"));
+        assert_eq!(
+            replaced.await.as_deref(),
+            Some("Bearer pnu_2"),
+            "{variable}"
+        );
+        let none = authorization(sources(), ClientBuilder::no_credentials).await;
+        assert_eq!(none, None, "{variable}");
+        let kept = authorization(sources(), |builder| {
+            builder.api_key("pnu_2").auth_string("a:b")
+        });
+        assert_eq!(kept.await.as_deref(), Some("Basic YTpi"), "{variable}");
+    }
+    let empty = authorization(Sources::empty(), |builder| {
+        builder.api_key("").auth_string("")
+    });
+    assert_eq!(empty.await, None, "an empty one is none");
+}
+
 #[tokio::test]
 async fn the_builder_wins_over_the_settings() {
     let body = json!({"id": Uuid::new_v4(), "created": null, "updated": null, "name": "etl"});
@@ -388,7 +456,7 @@ async fn the_builder_wins_over_the_settings() {
         .variable("PREFECT_API_KEY", "pnu_1")
         .variable("PREFECT__FLOW_ID", "settings");
     let client = load(&sources)
-        .client()
+        .client_builder()
         .api_url(&server.url)
         .api_key("pnu_2")
         .header("X-Prefect-Flow-Id", "context")

@@ -1,13 +1,16 @@
 //! Prefect's own settings, from the same files and variables: they must say the same.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use prefect_sdk::{RetryPolicy, Settings};
+
 use super::Folder;
-use crate::support::live_server;
+use crate::support::{Scripted, live_server, reply};
 
 /// Files and variables, `{}` being the folder.
 struct Scenario {
@@ -22,6 +25,8 @@ const SCENARIOS: &[Scenario] = &[
         files: &[],
         variables: &[
             ("prefect_api_url", "http://h:4200/api"),
+            ("PREFECT_API_KEY", "k1"),
+            ("PREFECT_API_AUTH_STRING", "a:b"),
             ("PREFECT_API_REQUEST_TIMEOUT", "12.5"),
             ("PREFECT_API_TLS_INSECURE_SKIP_VERIFY", "Yes"),
             ("PREFECT_API_ENABLE_HTTP2", "1"),
@@ -184,6 +189,53 @@ const SCENARIOS: &[Scenario] = &[
         variables: &[("PREFECT_HOME", "{}"), ("PREFECT_API_URL", "")],
     },
     Scenario {
+        name: "a home in .env is nobody's, and a comment no value",
+        files: &[
+            (
+                ".env",
+                "HOME={}\nPREFECT_HOME={}\nPREFECT_API_KEY= # put it here\nPREFECT_API_AUTH_STRING='a:p${b:c}d'",
+            ),
+            (
+                "profiles.toml",
+                "active='p'\n[profiles.p]\nPREFECT_API_URL='http://wrong/api'",
+            ),
+            (
+                ".prefect/profiles.toml",
+                "active='p'\n[profiles.p]\nPREFECT_API_URL='http://wrong/api'",
+            ),
+        ],
+        variables: &[],
+    },
+    Scenario {
+        name: "the local profile without a file",
+        files: &[],
+        variables: &[("PREFECT_PROFILE", "local")],
+    },
+    Scenario {
+        name: "the local profile in a home without one",
+        files: &[],
+        variables: &[("PREFECT_PROFILE", "local"), ("PREFECT_HOME", "{}")],
+    },
+    Scenario {
+        name: "an empty path of the profiles does not hide another",
+        files: &[
+            ("prefect.toml", "profiles_path = 'one.toml'"),
+            (
+                "one.toml",
+                "active='p'\n[profiles.p]\nPREFECT_API_URL='http://one/api'",
+            ),
+        ],
+        variables: &[("PREFECT_PROFILES_PATH", "")],
+    },
+    Scenario {
+        name: "whole numbers with a point",
+        files: &[(
+            "prefect.toml",
+            "[client]\nretry_extra_codes=[508.0]\nmax_retries=7.0",
+        )],
+        variables: &[("PREFECT_CLIENT_MAX_RETRIES", "5.0")],
+    },
+    Scenario {
         name: "TOML that is none",
         files: &[("prefect.toml", "<html>")],
         variables: &[],
@@ -219,7 +271,8 @@ before = dict(os.environ)
 from prefect.settings import sources
 from prefect.settings.models.root import Settings
 NAMES = {
-    "PREFECT_API_URL": "api.url", "PREFECT_API_REQUEST_TIMEOUT": "api.request_timeout",
+    "PREFECT_API_URL": "api.url", "PREFECT_API_KEY": "api.key",
+    "PREFECT_API_AUTH_STRING": "api.auth_string", "PREFECT_API_REQUEST_TIMEOUT": "api.request_timeout",
     "PREFECT_API_TLS_INSECURE_SKIP_VERIFY": "api.tls_insecure_skip_verify",
     "PREFECT_API_ENABLE_HTTP2": "api.enable_http2", "PREFECT_API_SSL_CERT_FILE": "api.ssl_cert_file",
     "PREFECT_CLOUD_API_URL": "cloud.api_url", "PREFECT_CLIENT_MAX_RETRIES": "client.max_retries",
@@ -235,9 +288,13 @@ def value(settings, path):
     if isinstance(settings, set):
         return ",".join(map(str, sorted(settings)))
     if isinstance(settings, dict):
-        return ", ".join(sorted(settings))
+        return ", ".join(f"{name}={settings[name]}" for name in sorted(settings))
+    if hasattr(settings, "get_secret_value"):
+        return "[redacted]" if settings.get_secret_value() else "None"
     if isinstance(settings, bool):
         return str(settings).lower()
+    if settings == "":
+        return "None"
     return f"{settings:g}" if isinstance(settings, float) else str(settings)
 results = []
 for scenario in json.load(sys.stdin):
@@ -255,8 +312,10 @@ json.dump(results, sys.stdout)
 "#;
 
 /// What Prefect has where nobody says anything.
-const DEFAULTS: [(&str, &str); 12] = [
+const DEFAULTS: [(&str, &str); 14] = [
     ("PREFECT_API_URL", "None"),
+    ("PREFECT_API_KEY", "None"),
+    ("PREFECT_API_AUTH_STRING", "None"),
     ("PREFECT_API_REQUEST_TIMEOUT", "60"),
     ("PREFECT_API_TLS_INSECURE_SKIP_VERIFY", "false"),
     ("PREFECT_API_ENABLE_HTTP2", "false"),
@@ -275,6 +334,7 @@ impl Scenario {
         let folder = Folder::new();
         let path = folder.path().display().to_string();
         for (name, text) in self.files {
+            fs::create_dir_all(folder.path().join(".prefect")).expect("a folder");
             folder.file(name, &text.replace("{}", &path));
         }
         folder
@@ -289,7 +349,7 @@ impl Scenario {
     }
 
     /// What the SDK makes of it, in the same form.
-    fn ours(&self, folder: &Folder) -> Value {
+    async fn ours(&self, folder: &Folder) -> Value {
         let mut sources = folder.sources();
         for (name, value) in self.variables(folder) {
             sources = sources.variable(name, value);
@@ -301,15 +361,37 @@ impl Scenario {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into();
         for line in settings.to_string().lines() {
-            let shown = line
-                .split_once("='")
-                .and_then(|(name, rest)| Some((name, rest.split_once("' (from")?.0)));
-            if let Some((name, value)) = shown {
-                values.insert(name.to_owned(), value.replace(": [redacted]", ""));
+            let shown = line.split_once("='");
+            let shown = shown.and_then(|(name, rest)| Some((name, rest.split_once("' (from")?.0)));
+            if let Some((name, value)) = shown.filter(|(_, value)| !value.is_empty()) {
+                values.insert(name.to_owned(), value.to_owned());
             }
         }
+        let headers = custom_headers(&settings).await;
+        values.insert("PREFECT_CLIENT_CUSTOM_HEADERS".to_owned(), headers);
         json!(values)
     }
+}
+
+/// Headers of one letter, or with an `X-`, that a client with these settings sends.
+async fn custom_headers(settings: &Settings) -> String {
+    let server = Scripted::start([reply(200, json!("hi"))]).await;
+    let builder = settings.client_builder().api_url(&server.url).http2(false);
+    let client = builder.version_check(false).retry(RetryPolicy::none());
+    let client = client.build().expect("a client");
+    client.raw().hello().await.expect("a reply");
+    let requests = server.requests();
+    let headers = requests[0]
+        .head
+        .lines()
+        .filter_map(|line| line.split_once(": "));
+    let mut headers: Vec<_> = headers
+        .map(|(name, value)| (name.to_ascii_uppercase(), value))
+        .filter(|(name, _)| name.len() == 1 || name == "X-A")
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    headers.sort();
+    headers.join(", ")
 }
 
 #[tokio::test]
@@ -342,6 +424,6 @@ async fn prefect_itself_says_the_same() {
     let theirs: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
 
     for ((scenario, folder), theirs) in SCENARIOS.iter().zip(&folders).zip(theirs) {
-        assert_eq!(scenario.ours(folder), theirs, "{}", scenario.name);
+        assert_eq!(scenario.ours(folder).await, theirs, "{}", scenario.name);
     }
 }

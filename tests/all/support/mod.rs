@@ -2,7 +2,9 @@
 
 mod clock;
 mod fault_proxy;
+mod front;
 pub mod http;
+mod log;
 mod scripted;
 
 use prefect_sdk::{Client, ClientBuilder, LocalServer};
@@ -13,6 +15,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 pub use clock::FakeClock;
 pub use fault_proxy::{Fault, FaultProxy};
+pub use front::{Authority, ForwardProxy};
+pub use log::Log;
 pub use scripted::{Scripted, Step, answer, refusal, reply};
 
 /// A client of the real server: `PREFECT_TEST_API_URL`, or one that the first test starts.

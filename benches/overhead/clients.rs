@@ -1,0 +1,97 @@
+//! The two clients: the SDK, and raw reqwest with hand-written structs.
+
+use std::net::SocketAddr;
+
+use prefect_sdk::types::{FlowRunResponse, ReadFlowRunsRequest};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::floor;
+
+/// What both do.
+#[derive(Clone)]
+pub enum Client {
+    Sdk(prefect_sdk::Client),
+    Raw(reqwest::Client, String),
+}
+
+impl Client {
+    pub fn sdk(server: SocketAddr) -> Self {
+        let client = prefect_sdk::Client::builder()
+            .api_url(format!("http://{server}/api"))
+            .api_key("pnu_1")
+            .no_proxy()
+            .csrf(false)
+            .version_check(false)
+            .build();
+        Self::Sdk(client.expect("a client"))
+    }
+
+    /// As a careful program would set it up.
+    pub fn raw(server: SocketAddr) -> Self {
+        // It fails if the SDK has installed it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut headers = reqwest::header::HeaderMap::new();
+        headers.insert("x-prefect-api-version", "0.8.4".parse().expect("a value"));
+        headers.insert("authorization", "Bearer pnu_1".parse().expect("a value"));
+        headers.insert("accept", "application/json".parse().expect("a value"));
+        let client = reqwest::Client::builder()
+            .default_headers(headers)
+            .user_agent("floor")
+            .timeout(std::time::Duration::from_secs(60))
+            .no_proxy()
+            .build();
+        Self::Raw(client.expect("a client"), format!("http://{server}/api"))
+    }
+
+    /// The smallest reply there is: what it costs is not the reply.
+    pub async fn hello(&self) -> String {
+        match self {
+            Self::Sdk(client) => client.raw().hello().await.expect("a reply").into_inner(),
+            Self::Raw(client, url) => {
+                let reply = client.get(format!("{url}/hello")).send().await;
+                let reply = reply.and_then(reqwest::Response::error_for_status);
+                reply.expect("a reply").json().await.expect("a text")
+            }
+        }
+    }
+
+    /// One run.
+    pub async fn read(&self, id: &Uuid) -> Uuid {
+        match self {
+            Self::Sdk(client) => {
+                let run = client.raw().read_flow_run(id).await.expect("a run");
+                let run: FlowRunResponse = run.into_inner();
+                run.id
+            }
+            Self::Raw(client, url) => {
+                let reply = client.get(format!("{url}/flow_runs/{id}")).send().await;
+                let reply = reply.and_then(reqwest::Response::error_for_status);
+                let run: floor::FlowRunResponse<Value> =
+                    reply.expect("a reply").json().await.expect("a run");
+                run.id
+            }
+        }
+    }
+
+    /// A page of 200 runs.
+    pub async fn page(&self, offset: i64) -> usize {
+        match self {
+            Self::Sdk(client) => {
+                let body = ReadFlowRunsRequest::new().limit(200).offset(offset);
+                let page = client.raw().read_flow_runs(&body).await.expect("a page");
+                let page: Vec<FlowRunResponse> = page.into_inner();
+                page.len()
+            }
+            Self::Raw(client, url) => {
+                let body = json!({"limit": 200, "offset": offset});
+                let url = format!("{url}/flow_runs/filter");
+                let reply = client.post(url).json(&body).send().await;
+                let reply = reply.and_then(reqwest::Response::error_for_status);
+                let page: Vec<floor::FlowRunResponse<Value>> =
+                    reply.expect("a reply").json().await.expect("a page");
+                page.len()
+            }
+        }
+    }
+}

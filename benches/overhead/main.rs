@@ -1,0 +1,87 @@
+//! What the SDK costs: the same work by it and by raw reqwest with hand-written serde structs, on the
+//! same server in this process.
+//!
+//! `cargo bench --bench overhead` prints ratios first (latency, CPU time, allocations, peak memory;
+//! Linux only) and then criterion's times.
+
+mod clients;
+#[path = "../decode/floor.rs"]
+mod floor;
+mod report;
+mod server;
+
+use std::io::Read as _;
+
+use clients::Client;
+use criterion::Criterion;
+use uuid::Uuid;
+
+const PAGES: i64 = 50;
+
+/// One call after the other, of the smallest.
+async fn words(client: &Client, calls: usize) {
+    for _ in 0..calls {
+        client.hello().await;
+    }
+}
+
+/// One call after the other.
+async fn small_calls(client: &Client, calls: usize) {
+    let id = Uuid::nil();
+    for _ in 0..calls {
+        client.read(&id).await;
+    }
+}
+
+/// So many calls, 64 at a time.
+async fn together(client: &Client, calls: usize) {
+    let workers = (0..64).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { small_calls(&client, calls / 64).await })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.expect("no panic");
+    }
+}
+
+async fn pages(client: &Client, pages: i64) {
+    for page in 0..pages {
+        assert_eq!(client.page(page * 200).await, 200);
+    }
+}
+
+fn main() {
+    let mut page = Vec::new();
+    flate2::read::GzDecoder::new(&include_bytes!("../decode/flow_runs_page.json.gz")[..])
+        .read_to_end(&mut page)
+        .expect("gzipped");
+    let runs: Vec<&serde_json::value::RawValue> = serde_json::from_slice(&page).expect("a list");
+    let run = runs[0].get().as_bytes().to_vec();
+    let server = server::start(run.leak(), page.leak());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    if report::is_child(&runtime, server) {
+        return;
+    }
+    report::print(&runtime, server);
+
+    let mut criterion = Criterion::default().configure_from_args();
+    for (name, client) in [
+        ("prefect_sdk", Client::sdk(server)),
+        ("raw reqwest", Client::raw(server)),
+    ] {
+        criterion.bench_function(&format!("a small call/{name}"), |bencher| {
+            bencher.iter(|| runtime.block_on(small_calls(&client, 1)));
+        });
+        criterion.bench_function(&format!("640 calls, 64 in flight/{name}"), |bencher| {
+            bencher.iter(|| runtime.block_on(together(&client, 640)));
+        });
+        let mut group = criterion.benchmark_group("slow");
+        group.sample_size(10);
+        group.bench_function(format!("{PAGES} pages/{name}"), |bencher| {
+            bencher.iter(|| runtime.block_on(pages(&client, PAGES)));
+        });
+    }
+}

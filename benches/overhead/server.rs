@@ -1,0 +1,75 @@
+//! A server that answers from memory, on a thread of its own.
+
+use std::net::SocketAddr;
+use std::sync::mpsc;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Answers `/flow_runs/filter` with the page, `/hello` with a word, and all else with the one run.
+pub fn start(run: &'static [u8], page: &'static [u8]) -> SocketAddr {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            send.send(listener.local_addr().expect("bound"))
+                .expect("awaited");
+            let [run, page, word] = [run, page, b"\"hi\""].map(|body| &*reply(body).leak());
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).expect("an option");
+                tokio::spawn(converse(stream, [run, page, word]));
+            }
+        });
+    });
+    receive.recv().expect("an address")
+}
+
+fn reply(body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// It allocates once a connection, so that the allocations counted are the client's.
+async fn converse(mut stream: TcpStream, [run, page, word]: [&[u8]; 3]) {
+    let mut buffer = vec![0; 16 << 10];
+    let mut filled = 0;
+    loop {
+        match stream.read(&mut buffer[filled..]).await {
+            Ok(0) | Err(_) => return,
+            Ok(read) => filled += read,
+        }
+        let Some(length) = request_length(&buffer[..filled]) else {
+            continue;
+        };
+        assert_eq!(length, filled, "requests are not pipelined");
+        let reply = match &buffer[..filled] {
+            request if request.starts_with(b"POST /api/flow_runs/filter") => page,
+            request if request.starts_with(b"GET /api/hello") => word,
+            _ => run,
+        };
+        if stream.write_all(reply).await.is_err() {
+            return;
+        }
+        filled = 0;
+    }
+}
+
+/// The length of a request that has arrived as a whole.
+fn request_length(received: &[u8]) -> Option<usize> {
+    let head = received.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&received[..head]).ok()?;
+    let body = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
+    });
+    let length = head + body.unwrap_or(0);
+    (received.len() >= length).then_some(length)
+}
