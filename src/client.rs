@@ -84,8 +84,8 @@ impl Client {
         Self::with_transport(self.raw.transport().with_retry(policy))
     }
 
-    /// The same client with another time to wait for a reply; it shares all else. With 0 s every call
-    /// fails, as one that took too long.
+    /// The same client with another time to wait for a reply, or for the beginning of a stream; it shares
+    /// all else. With 0 s every call fails, as one that took too long.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self::with_transport(self.raw.transport().with_timeout(timeout))

@@ -90,7 +90,8 @@ impl RetryPolicy {
         self
     }
 
-    /// The time for a whole call, repetitions and waits included.
+    /// The time for a whole call: repetitions, waits, and what is asked before (a CSRF token, the
+    /// server's version) included; of a stream, up to its beginning.
     ///
     /// A wait that would go beyond it is not begun: the call fails with what it has.
     pub fn deadline(mut self, deadline: Duration) -> Self {
@@ -115,6 +116,7 @@ impl RetryPolicy {
         matches!(status.as_u16(), 408 | 429 | 502 | 503) || self.extra_codes.contains(&status)
     }
 
+    /// The deadline, if there is one.
     pub(crate) fn deadline_after(&self) -> Option<Duration> {
         self.deadline
     }
@@ -134,7 +136,9 @@ impl RetryPolicy {
                 (delay, self.jitter * (2.0 * random - 1.0))
             }
         };
-        delay.mul_f64(1.0 + factor).min(self.max_delay)
+        // `mul_f64` panics beyond what a `Duration` holds, which a server can ask for.
+        let varied = Duration::try_from_secs_f64(delay.as_secs_f64() * (1.0 + factor));
+        varied.unwrap_or(self.max_delay).min(self.max_delay)
     }
 }
 
@@ -169,6 +173,12 @@ mod tests {
     fn what_the_server_asks_for_is_capped() {
         let policy = RetryPolicy::default();
         assert_eq!(seconds(&policy, 1, Some(86_400.0), 1.0), 60.0);
+    }
+
+    #[test]
+    fn no_wait_is_too_long_to_count() {
+        let policy = RetryPolicy::default().max_delay(Duration::MAX);
+        assert!(policy.delay(1, Some(Duration::MAX), 1.0) >= Duration::from_secs(1 << 60));
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed.
 ///
-/// `Display` is one line: the operation, the status, and what the server said; the request is
-/// never repeated in it. (Only of a local server that does not start, the end of its log follows.) [`Error::kind`] and the predicates tell failures apart:
+/// `Display` is one line: the operation, the status, and what the server said. The request is not
+/// repeated in it, but for what the server's own message quotes (as a parameter that does not fit). (Only of a local server that does not start, the end of its log follows.) [`Error::kind`] and the predicates tell failures apart:
 ///
 /// ```no_run
 /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
@@ -138,6 +138,36 @@ impl Error {
         self
     }
 
+    /// What it means for the call.
+    pub(crate) fn explained(mut self, meaning: &str) -> Self {
+        self.0.message = format!("{meaning}: {}", self.0.message);
+        self
+    }
+
+    /// The same error, without its source.
+    pub(crate) fn copy(&self) -> Self {
+        let inner = &*self.0;
+        Self(Box::new(Inner {
+            kind: inner.kind,
+            message: inner.message.clone(),
+            operation: inner.operation,
+            attempts: inner.attempts,
+            may_have_happened: inner.may_have_happened,
+            is_retryable: inner.is_retryable,
+            method: inner.method.clone(),
+            url: inner.url.clone(),
+            status: inner.status,
+            headers: inner.headers.clone(),
+            body: inner.body.clone(),
+            issues: inner.issues.clone(),
+            source: None,
+        }))
+    }
+
+    pub(crate) fn set_attempts(&mut self, attempts: u32) {
+        self.0.attempts = attempts;
+    }
+
     /// A request of this operation could not even be built.
     pub(crate) fn of(mut self, operation: &'static str) -> Self {
         self.0.operation = Some(operation);
@@ -238,8 +268,19 @@ impl Error {
 
     /// Whether the body is of the form that Prefect's own handler of exceptions gives it.
     pub(crate) fn is_the_servers_own(&self) -> bool {
-        let body: Option<serde_json::Value> = serde_json::from_slice(&self.0.body).ok();
-        body.is_some_and(|body| body.get("exception_message").is_some())
+        self.body_has("exception_message").is_some()
+    }
+
+    /// Whether the server says of an object that it is not there, and not of a route.
+    pub(crate) fn names_an_object(&self) -> bool {
+        let detail = self.body_has("detail");
+        let detail = detail.as_ref().and_then(serde_json::Value::as_str);
+        self.is_the_servers_own() || detail.is_some_and(|detail| detail != "Not Found")
+    }
+
+    fn body_has(&self, member: &str) -> Option<serde_json::Value> {
+        let mut body: serde_json::Value = serde_json::from_slice(&self.0.body).ok()?;
+        body.get_mut(member).map(serde_json::Value::take)
     }
 
     /// Whether the client is set up wrongly.

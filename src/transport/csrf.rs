@@ -1,6 +1,6 @@
 //! Tokens against cross-site request forgery, which a server may want on all that is not a GET.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{HeaderName, HeaderValue};
@@ -8,7 +8,6 @@ use reqwest::{Method, Request, StatusCode};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::Transport;
 use super::exchange::Exchange;
 use super::operation::Operation;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,6 +29,9 @@ pub(super) struct Csrf {
     wanted: AtomicBool,
     client: Uuid,
     token: Mutex<Option<Token>>,
+    /// How many fetches have failed.
+    failures: AtomicU64,
+    last_failure: std::sync::Mutex<Option<Error>>,
 }
 
 #[derive(Clone)]
@@ -45,28 +47,24 @@ impl Csrf {
             wanted: AtomicBool::new(enabled),
             client: Uuid::new_v4(),
             token: Mutex::default(),
+            failures: AtomicU64::new(0),
+            last_failure: std::sync::Mutex::default(),
         }
     }
 
     /// Adds the headers that a request needs, and returns the token among them.
     pub async fn add(
         &self,
-        transport: &Transport,
+        exchange: &Exchange<'_>,
         request: &mut Request,
     ) -> Result<Option<HeaderValue>> {
         if !self.wanted.load(Ordering::Relaxed) || *request.method() == Method::GET {
             return Ok(None);
         }
-        // Who comes second waits for the first one's token. A fetch that is cancelled leaves none.
-        let mut token = self.token.lock().await;
-        let now = transport.clock().now();
-        if token.as_ref().is_none_or(|token| token.until <= now) {
-            *token = match self.wanted.load(Ordering::Relaxed) {
-                true => self.fetch(transport).await?,
-                false => None,
-            };
-        }
-        let value = token.as_ref().map(|token| token.value.clone());
+        let value = self.token(exchange).await.map_err(|error| {
+            let error = error.on_behalf_of(exchange.call());
+            error.explained("a CSRF token cannot be had")
+        })?;
         if let Some(value) = &value {
             let client = HeaderValue::try_from(self.client.to_string()).expect("ASCII");
             request.headers_mut().insert(TOKEN, value.clone());
@@ -75,15 +73,52 @@ impl Csrf {
         Ok(value)
     }
 
+    async fn token(&self, exchange: &Exchange<'_>) -> Result<Option<HeaderValue>> {
+        // Who comes second waits for the first one's token, or failure: a server that hangs would
+        // else hold up each after the other. A fetch that is cancelled leaves neither.
+        let failures = self.failures.load(Ordering::SeqCst);
+        let mut token = self.token.lock().await;
+        if self.failures.load(Ordering::SeqCst) != failures
+            && let Some(failure) = &*self.last_failure()
+        {
+            return Err(failure.copy());
+        }
+        let now = exchange.transport().clock().now();
+        if token.as_ref().is_none_or(|token| token.until <= now) {
+            *token = match self.wanted.load(Ordering::Relaxed) {
+                true => self.fetch(exchange).await.inspect_err(|error| {
+                    *self.last_failure() = Some(error.copy());
+                    self.failures.fetch_add(1, Ordering::SeqCst);
+                })?,
+                false => None,
+            };
+        }
+        Ok(token.as_ref().map(|token| token.value.clone()))
+    }
+
+    fn last_failure(&self) -> std::sync::MutexGuard<'_, Option<Error>> {
+        let failure = self.last_failure.lock();
+        failure.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// Whether a failure is about the token that was sent, or about none; then the next request gets
     /// a new one.
-    pub async fn rejected(&self, sent: Option<HeaderValue>, error: &Error) -> bool {
+    pub async fn rejected(
+        &self,
+        sent: Option<HeaderValue>,
+        method: &Method,
+        error: &Error,
+    ) -> bool {
+        // A GET needs none; and the one that fetches a token must not wait for it.
+        if !self.enabled || *method == Method::GET {
+            return false;
+        }
         // A server that wanted none may have been restarted with other settings.
         let about_tokens = error.status() == Some(StatusCode::FORBIDDEN)
             && ["Invalid CSRF token", "Missing CSRF token"]
                 .iter()
                 .any(|reason| error.message().contains(reason));
-        if !about_tokens || !self.enabled {
+        if !about_tokens {
             return false;
         }
         let mut token = self.token.lock().await;
@@ -95,10 +130,11 @@ impl Csrf {
         true
     }
 
-    async fn fetch(&self, transport: &Transport) -> Result<Option<Token>> {
+    async fn fetch(&self, asking: &Exchange<'_>) -> Result<Option<Token>> {
+        let transport = asking.subordinate(asking.transport().retry().clone());
         let url = format!("{}/csrf-token?client={}", transport.api_url(), self.client);
         let request = transport.http().get(url);
-        let mut exchange = Exchange::new(transport, request, &CREATE_CSRF_TOKEN)?;
+        let mut exchange = Exchange::new(&transport, request, &CREATE_CSRF_TOKEN)?;
         // This is within an exchange itself.
         let reply = match Box::pin(exchange.reply()).await {
             Ok(reply) => reply,

@@ -1,16 +1,19 @@
 //! One call: its attempts, until one of them settles it.
 
+use std::future::Future;
 use std::time::{Duration, Instant};
 
-use reqwest::{Request, RequestBuilder, Response, StatusCode};
+use reqwest::header::HeaderValue;
+use reqwest::{Request, RequestBuilder, Response, StatusCode, Url};
 
 use super::failure::{Effect, Failure};
 use super::hooks::Attempt;
 use super::operation::Operation;
-use super::repeat::{self, Repeat};
+use super::repeat::{self, Repeat, Transition};
 use super::reply::Reply;
 use super::{Transport, trace};
 use crate::error::{Call, Error, ErrorKind, Result};
+use crate::retry::RetryPolicy;
 
 /// How often one call has its CSRF token replaced: more means that the server takes none.
 const MOST_TOKENS: u32 = 2;
@@ -23,10 +26,12 @@ pub(super) struct Exchange<'a> {
     transport: &'a Transport,
     repeat: Repeat,
     call: Call,
-    /// When the first attempt began.
-    began: Option<Instant>,
-    /// When the first attempt was sent of which nobody knows whether it was carried out.
-    uncertain: Option<Instant>,
+    /// When the call is to be over.
+    deadline: Option<Instant>,
+    /// When the first attempt was sent that the server may have carried out, or a part of it.
+    unclear: Option<Instant>,
+    /// Whether it may have been in spite of all that the server said.
+    uncertain: bool,
 }
 
 /// What a call wants of a reply that is a success.
@@ -54,17 +59,23 @@ impl<'a> Exchange<'a> {
                 .caused_by(error)
         })?;
         let repeat = Repeat::prepare(operation, &mut request);
+        let deadline = transport.retry().deadline_after();
         Ok(Self {
             transport,
             repeat,
             call: Call::new(operation, request),
-            began: None,
-            uncertain: None,
+            deadline: deadline.and_then(|after| transport.clock().now().checked_add(after)),
+            unclear: None,
+            uncertain: false,
         })
     }
 
     pub fn call(&self) -> &Call {
         &self.call
+    }
+
+    pub fn transport(&self) -> &Transport {
+        self.transport
     }
 
     /// The reply, read to its end.
@@ -85,16 +96,15 @@ impl<'a> Exchange<'a> {
 
     async fn run(&mut self, wanted: Wanted) -> Result<Answer> {
         let transport = self.transport;
-        transport.version().pass(transport, &self.call).await?;
+        transport.version().pass(self).await?;
         let (mut failures, mut counted, mut tokens) = (0, 0, 0);
         loop {
-            let mut request = self.ready(wanted).await?;
-            let token = transport.csrf().add(transport, &mut request).await?;
-            transport.quiet().await;
-
+            let (request, token) = match self.prepare(wanted).await {
+                Ok(prepared) => prepared,
+                Err(error) => return Err(self.judge(error.is_retryable(), error)),
+            };
             self.call.attempts += 1;
             let started = transport.clock().now();
-            self.began.get_or_insert(started);
             let failure = match self.attempt(request, wanted).await {
                 Ok(answer) => {
                     self.observe(started, Ok(answer.status()), None);
@@ -102,16 +112,21 @@ impl<'a> Exchange<'a> {
                 }
                 Err(failure) => failure,
             };
-            if failure.effect == Effect::Unknown {
-                self.uncertain.get_or_insert(started);
+            let effect = self.repeat.effect(failure.effect);
+            if effect != Effect::None {
+                self.unclear.get_or_insert(started);
             }
+            self.uncertain |= effect == Effect::Unknown;
             failures += 1;
             counted += u32::from(!failure.maintenance);
 
-            let rejected = transport.csrf().rejected(token, &failure.error).await;
+            let csrf = transport.csrf();
+            let rejected = csrf
+                .rejected(token, self.call.method(), &failure.error)
+                .await;
             let delay = match rejected && tokens < MOST_TOKENS {
                 true => Some(Duration::ZERO),
-                false => self.delay(&failure, failures, counted),
+                false => self.delay(&failure, effect, failures, counted),
             };
             tokens += u32::from(rejected);
             self.observe(started, Err(&failure.error), delay);
@@ -120,43 +135,83 @@ impl<'a> Exchange<'a> {
                 Some(delay) => transport.clock().sleep(delay).await,
                 None => return self.settle(failure, wanted).await,
             }
+            if let Repeat::Transition { id, .. } = &self.repeat
+                && let Some(sent) = self.unclear
+            {
+                match self.find_transition(id, sent).await {
+                    Some(Transition::Made(reply)) => return Ok(Answer::Read(reply)),
+                    Some(Transition::NotMade) => {}
+                    Some(Transition::Overtaken) | None => {
+                        self.uncertain = true;
+                        return Err(self.judge(false, failure.error));
+                    }
+                }
+            }
         }
     }
 
-    /// The request of the next attempt, as the user's interceptors leave it.
-    async fn ready(&self, wanted: Wanted) -> Result<Request> {
+    /// The request of the next attempt, as the user's interceptors leave it, with its CSRF token.
+    async fn prepare(&self, wanted: Wanted) -> Result<(Request, Option<HeaderValue>)> {
+        let transport = self.transport;
         let refused = |message| self.call.error(ErrorKind::InvalidRequest, message);
         // The bodies of all operations are in memory, and can be sent again.
-        let mut request = self
-            .call
-            .request()
-            .try_clone()
-            .ok_or_else(|| refused("the request's body cannot be sent twice"))?;
-        *request.timeout_mut() = self.time_left(wanted);
-        for interceptor in self.transport.interceptors() {
+        let request = self.call.request().try_clone();
+        let mut request =
+            request.ok_or_else(|| refused("the request's body cannot be sent twice"))?;
+        for interceptor in transport.interceptors() {
             let intercepted = interceptor.intercept(&mut request).await;
             intercepted.map_err(|error| refused("an interceptor failed").caused_by(error))?;
         }
-        Ok(request)
+        let token = self
+            .in_time(transport.csrf().add(self, &mut request))
+            .await?;
+        transport.quiet().await;
+        let left = self.time_left();
+        if left == Some(Duration::ZERO) {
+            return Err(self.too_late());
+        }
+        if wanted == Wanted::Body {
+            *request.timeout_mut() = Some(self.timeout());
+        }
+        Ok((request, token))
     }
 
-    /// The time for one attempt. That for a stream is the user's; its parts have one of their own.
-    fn time_left(&self, wanted: Wanted) -> Option<Duration> {
+    /// Waits for what must come before the request, up to the deadline.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match self.time_left() {
+            None => work.await,
+            Some(left) => match tokio::time::timeout(left, work).await {
+                Ok(done) => done,
+                Err(_) => Err(self.too_late()),
+            },
+        }
+    }
+
+    fn too_late(&self) -> Error {
+        let message = "the deadline came before the request could be sent";
+        self.call.error(ErrorKind::Timeout, message)
+    }
+
+    /// The time for one attempt; that for a stream is up to its beginning.
+    fn timeout(&self) -> Duration {
         let timeout = self.transport.timeout();
-        let left = self.deadline_in().map_or(timeout, |left| left.min(timeout));
-        (wanted == Wanted::Body).then_some(left)
+        self.time_left().map_or(timeout, |left| left.min(timeout))
     }
 
     /// The time until the deadline of the whole call, if there is one.
-    fn deadline_in(&self) -> Option<Duration> {
-        let deadline = self.transport.retry().deadline_after()?;
-        let elapsed = self.began.map_or(Duration::ZERO, |began| {
-            self.transport
-                .clock()
-                .now()
-                .saturating_duration_since(began)
-        });
-        Some(deadline.saturating_sub(elapsed))
+    fn time_left(&self) -> Option<Duration> {
+        let now = || self.transport.clock().now();
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(now()))
+    }
+
+    /// A transport for what is asked on behalf of this call: it has no more time than the call has.
+    pub fn subordinate(&self, policy: RetryPolicy) -> Transport {
+        let policy = match self.time_left() {
+            Some(left) => policy.deadline(left),
+            None => policy,
+        };
+        self.transport.with_retry(policy)
     }
 
     /// Sends the request once, and reads the reply to its end if it is not to be streamed.
@@ -166,10 +221,19 @@ impl<'a> Exchange<'a> {
             Wanted::Body => transport.http(),
             Wanted::Stream => transport.streams().map_err(Failure::before)?,
         };
-        let mut response = http
-            .execute(request)
-            .await
-            .map_err(|error| Failure::unanswered(&self.call, error))?;
+        let response = http.execute(request);
+        let response = match wanted {
+            Wanted::Body => response.await,
+            Wanted::Stream => match tokio::time::timeout(self.timeout(), response).await {
+                Ok(response) => response,
+                Err(_) => {
+                    let message = "the server did not answer in time";
+                    let error = self.call.error(ErrorKind::Timeout, message);
+                    return Err(Failure::broken(error));
+                }
+            },
+        };
+        let mut response = response.map_err(|error| Failure::unanswered(&self.call, error))?;
         transport.set_reached();
         let status = response.status();
         if status.is_success() && wanted == Wanted::Stream {
@@ -180,7 +244,7 @@ impl<'a> Exchange<'a> {
         if status.is_server_error() {
             transport.expect_closing();
         }
-        let body = body.map_err(|error| Failure::broken(&self.call, error))?;
+        let body = body.map_err(|error| Failure::broken(self.call.failed(error)))?;
         if !status.is_success() {
             let maintenance = headers
                 .get(MAINTENANCE)
@@ -194,21 +258,27 @@ impl<'a> Exchange<'a> {
             body,
         };
         let made_before =
-            self.uncertain.is_some() && matches!(self.repeat, Repeat::Transition { .. });
+            self.unclear.is_some() && matches!(self.repeat, Repeat::Transition { .. });
         let accepted = made_before.then(|| repeat::as_accepted(&reply)).flatten();
         Ok(Answer::Read(accepted.unwrap_or(reply)))
     }
 
     /// How long to wait for the next attempt, if there is to be one.
-    fn delay(&self, failure: &Failure, failures: u32, counted: u32) -> Option<Duration> {
+    fn delay(
+        &self,
+        failure: &Failure,
+        effect: Effect,
+        failures: u32,
+        counted: u32,
+    ) -> Option<Duration> {
         let policy = self.transport.retry();
-        let safe = failure.effect == Effect::None || self.repeat.is_allowed();
+        let safe = effect != Effect::Unknown || self.repeat.is_allowed_after(failure);
         let may_pass = failure.may_pass(policy, self.transport.was_reached());
         if !safe || !may_pass || !(failure.maintenance || policy.allows(counted)) {
             return None;
         }
         let delay = policy.delay(failures, failure.error.retry_after(), fastrand::f64());
-        let left = self.deadline_in();
+        let left = self.time_left();
         left.is_none_or(|left| delay < left).then_some(delay)
     }
 
@@ -216,40 +286,67 @@ impl<'a> Exchange<'a> {
     /// can be told.
     async fn settle(&self, failure: Failure, wanted: Wanted) -> Result<Answer> {
         let status = failure.error.status();
-        if let Some(since) = self.uncertain
+        if let Some(since) = self.unclear
             && wanted == Wanted::Body
         {
             match &self.repeat {
-                Repeat::GoneIsDone if status == Some(StatusCode::NOT_FOUND) => {
+                // A gateway's 404 says nothing about the object.
+                Repeat::GoneIsDone
+                    if status == Some(StatusCode::NOT_FOUND) && failure.error.names_an_object() =>
+                {
                     return Ok(Answer::Read(Reply {
-                        status: StatusCode::NOT_FOUND,
+                        status: StatusCode::NO_CONTENT,
                         headers: failure.error.headers().clone(),
                         body: "null".into(),
                     }));
                 }
                 Repeat::Named { url } if status == Some(StatusCode::CONFLICT) => {
-                    let found = self.find(url.clone(), since).await?;
-                    if let Some(ours) = found {
+                    if let Some(ours) = self.find(url.clone(), since).await {
                         return Ok(Answer::Read(ours));
                     }
                 }
                 _ => {}
             }
         }
-        let uncertain = self.uncertain.is_some() && self.call.changes_something();
-        let again = failure.is_worth_another_call(self.transport.retry())
-            && (!uncertain || self.repeat.holds_for_another_call());
-        Err(failure.error.judged(uncertain, again))
+        let again = failure.is_worth_another_call(self.transport.retry());
+        Err(self.judge(again, failure.error))
+    }
+
+    /// The error of this call, with all that is known now.
+    fn judge(&self, again: bool, mut error: Error) -> Error {
+        let uncertain = self.uncertain && self.call.changes_something();
+        error.set_attempts(self.call.attempts);
+        error.judged(
+            uncertain,
+            again && (!uncertain || self.repeat.holds_for_another_call()),
+        )
     }
 
     /// What bears the name that a create of this call found taken, if the create made it.
-    async fn find(&self, url: reqwest::Url, since: Instant) -> Result<Option<Reply>> {
-        let request = self.transport.http().get(url);
-        let mut exchange = Exchange::new(self.transport, request, self.call.operation())?;
-        let found = Box::pin(exchange.reply()).await.ok();
+    async fn find(&self, url: Url, since: Instant) -> Option<Reply> {
+        let (found, ago) = self.look(url, since).await?;
+        repeat::is_ours(self.call.request(), &found, ago).then_some(found)
+    }
+
+    /// What became of a transition of which nobody knows.
+    async fn find_transition(&self, id: &str, since: Instant) -> Option<Transition> {
+        let run = self.call.url().path_segments()?.rev().nth(1)?;
+        let mut url = self.call.url().clone();
+        let path = url.path().rsplit_once("/flow_runs/")?.0.to_owned();
+        url.set_path(&format!("{path}/flow_run_states/"));
+        url.set_query(Some(&format!("flow_run_id={run}")));
+        let (states, ago) = self.look(url, since).await?;
+        Transition::read(states, id, ago)
+    }
+
+    /// Reads something on behalf of this call; also how long ago `since` was when it was read.
+    async fn look(&self, url: Url, since: Instant) -> Option<(Reply, Duration)> {
+        let transport = self.subordinate(self.transport.retry().clone());
+        let request = transport.http().get(url);
+        let mut exchange = Exchange::new(&transport, request, self.call.operation()).ok()?;
+        let found = Box::pin(exchange.reply()).await.ok()?;
         let now = self.transport.clock().now();
-        let ago = now.saturating_duration_since(since);
-        Ok(found.filter(|found| repeat::is_ours(self.call.request(), found, ago)))
+        Some((found, now.saturating_duration_since(since)))
     }
 
     /// Tells the log, and the user's observers, of an attempt.

@@ -19,6 +19,9 @@ pub(super) struct Failure {
 pub(super) enum Effect {
     /// Nothing: it was not sent, or was refused.
     None,
+    /// Nothing, by the server's own word: its database was locked, or lost. What it did in a
+    /// transaction before, it has done.
+    Refused,
     /// Nobody knows.
     Unknown,
 }
@@ -52,16 +55,15 @@ impl Failure {
     }
 
     /// A part of a reply.
-    pub fn broken(call: &Call, error: reqwest::Error) -> Self {
-        Self::new(call.failed(error), Effect::Unknown, Cause::NoReply)
+    pub fn broken(error: Error) -> Self {
+        Self::new(error, Effect::Unknown, Cause::NoReply)
     }
 
     /// A reply that is no success.
     pub fn refused(error: Error, status: StatusCode, maintenance: bool) -> Self {
         let effect = match status.as_u16() {
-            // The server's own 503 is "database is locked"; another's may be a gateway's that lost
-            // the reply.
-            503 if maintenance || error.is_the_servers_own() => Effect::None,
+            // Another's 503 may be that of a gateway which lost the reply.
+            503 if maintenance || error.is_the_servers_own() => Effect::Refused,
             408 | 500.. => Effect::Unknown,
             _ => Effect::None,
         };

@@ -12,8 +12,9 @@ use crate::error::{Call, ErrorKind};
 
 /// Changes requests before they are sent: see [`ClientBuilder::interceptor`].
 ///
-/// It is called before each attempt, with all headers in place, so that a token which has expired
-/// meanwhile can be replaced. A closure `Fn(&mut Request) -> Result<(), …>` is an interceptor;
+/// It is called before each attempt, so that a token which has expired meanwhile can be replaced; also
+/// of the requests for a CSRF token and the server's version. A header that it sets wins over the
+/// client's own, which are added when it has returned. A closure `Fn(&mut Request) -> Result<(), …>` is an interceptor;
 /// implement the trait for one that waits.
 ///
 /// [`ClientBuilder::interceptor`]: crate::ClientBuilder::interceptor

@@ -18,16 +18,23 @@ pub(crate) enum Twice {
     Nothing,
     /// Nothing more than once.
     Same,
+    /// Nothing more than once, if the first has ended: the server looks before it locks.
+    SameInTurn,
     /// Nothing more, unless the body has a `name`: then the second reply is a 404.
     SameUnlessRenamed,
     /// Nothing more, but the second reply is a 404.
     Gone,
     /// Nothing more, when the body carries this key.
     Keyed(Key),
-    /// The second is refused with a 409, for the name is taken; the object is found at this path.
+    /// The second is refused with a 409, for the name is taken; the object is found at this path. If
+    /// somebody else creates an equal one in the moment that the reply is lost, it is taken for
+    /// ours: nothing tells the two apart.
     Taken(Place),
     /// It is done twice.
     Double,
+    /// It is done twice; and as it is done in several transactions, even a refusal of the server's may
+    /// come after a part of it.
+    DoubleInParts,
 }
 
 /// What the server knows a repetition by.
@@ -121,12 +128,13 @@ fn post_twice(operation: &str) -> Option<Twice> {
         | "create_deployment"
         | "create_events"
         | "create_flow"
-        | "create_task_run"
         | "install_system_block_types" => Twice::Same,
-        // Set to what it then is; slots are given back by whose they are.
+        // The same, or slots given back by whose they are; but one that is still being done is not seen.
         "bulk_decrement_active_slots_with_lease"
-        | "decrement_concurrency_limits_v1"
-        | "pause_deployment"
+        | "create_task_run"
+        | "decrement_concurrency_limits_v1" => Twice::SameInTurn,
+        // Set to what it then is.
+        "pause_deployment"
         | "renew_concurrency_lease"
         | "reset_concurrency_limit_by_tag"
         | "resume_deployment"
@@ -145,24 +153,26 @@ fn post_twice(operation: &str) -> Option<Twice> {
         }
         "create_variable" | "create_work_queue" => at("name/", "name"),
 
-        // Done each time. A task run's state has no policy that looks at the transition id; a bulk
-        // deletion with a limit would delete the next page; resuming what runs is refused.
+        // Done each time. A task run's state has no policy that looks at the transition id; resuming
+        // what runs is refused.
         "bulk_decrement_active_slots"
-        | "bulk_delete_deployments"
-        | "bulk_delete_flow_runs"
-        | "bulk_delete_flows"
         | "bulk_increment_active_slots"
         | "bulk_increment_active_slots_with_lease"
-        | "bulk_set_flow_run_state"
         | "create_artifact"
         | "create_automation"
         | "create_block_document"
         | "create_deployment_schedules"
         | "create_flow_run_input"
-        | "create_logs"
         | "increment_concurrency_limits_v1"
         | "resume_flow_run"
         | "set_task_run_state" => Twice::Double,
+
+        // Object by object, batch by batch. A deletion with a limit would delete the next ones.
+        "bulk_delete_deployments"
+        | "bulk_delete_flow_runs"
+        | "bulk_delete_flows"
+        | "bulk_set_flow_run_state"
+        | "create_logs" => Twice::DoubleInParts,
         _ => return None,
     };
     Some(twice)

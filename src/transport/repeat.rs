@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::{Request, StatusCode, Url};
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
+use super::failure::{Effect, Failure};
 use super::operation::{Key, Operation, Place, Twice};
 use super::reply::Reply;
 
@@ -20,17 +22,21 @@ type Members = BTreeMap<String, Box<RawValue>>;
 pub(super) enum Repeat {
     /// Send it again; the second reply is as good as the first.
     Plain,
+    /// The same, unless the first may still be on its way.
+    InTurn,
     /// Send it again; a 404 then says that it was carried out.
     GoneIsDone,
     /// Send it again; it has a key that the server knows. Calling once more makes another key,
     /// unless the caller has chosen it.
     Keyed { by_caller: bool },
-    /// Send it again; a rejected transition of this id then says that it was carried out.
-    Transition { by_caller: bool },
+    /// Look for the transition of this id among the run's states; if it was not made, send it again.
+    Transition { id: String, by_caller: bool },
     /// Send it again; a 409 then says that it was carried out if what is there is what was sent.
     Named { url: Url },
     /// Nothing: it would be done twice.
     Never,
+    /// Nothing, not even if the server refused it: a part may have been done.
+    NeverInParts,
 }
 
 impl Repeat {
@@ -38,6 +44,7 @@ impl Repeat {
     pub fn prepare(operation: &Operation, request: &mut Request) -> Self {
         match operation.twice(request.method()) {
             Twice::Nothing | Twice::Same => Self::Plain,
+            Twice::SameInTurn => Self::InTurn,
             Twice::SameUnlessRenamed => match members(request).contains_key("name") {
                 true => Self::Never,
                 false => Self::Plain,
@@ -51,20 +58,33 @@ impl Repeat {
                 url.map_or(Self::Never, |url| Self::Named { url })
             }
             Twice::Double => Self::Never,
+            Twice::DoubleInParts => Self::NeverInParts,
+        }
+    }
+
+    /// What a failure with this effect leaves open.
+    pub fn effect(&self, effect: Effect) -> Effect {
+        match (self, effect) {
+            (Self::NeverInParts, Effect::Refused) => Effect::Unknown,
+            (_, effect) => effect,
         }
     }
 
     /// Whether the request may be sent again when nobody knows whether it was carried out.
-    pub fn is_allowed(&self) -> bool {
-        *self != Self::Never
+    pub fn is_allowed_after(&self, failure: &Failure) -> bool {
+        match self {
+            Self::Never | Self::NeverInParts => false,
+            Self::InTurn => !failure.error.is_timeout(),
+            _ => true,
+        }
     }
 
     /// Whether *calling* again is as good as sending again.
     pub fn holds_for_another_call(&self) -> bool {
         match self {
-            Self::Plain | Self::GoneIsDone => true,
-            Self::Keyed { by_caller } | Self::Transition { by_caller } => *by_caller,
-            Self::Named { .. } | Self::Never => false,
+            Self::Plain | Self::InTurn | Self::GoneIsDone => true,
+            Self::Keyed { by_caller } | Self::Transition { by_caller, .. } => *by_caller,
+            Self::Named { .. } | Self::Never | Self::NeverInParts => false,
         }
     }
 }
@@ -106,15 +126,19 @@ fn add_key(key: Key, request: &mut Request) -> Option<Repeat> {
                 return None;
             }
             let mut state: Members = serde_json::from_str(body.get("state")?.get()).ok()?;
-            let details = state.get("state_details").filter(|raw| raw.get() != "null");
+            let details = state.get("state_details").filter(|raw| is_given(raw));
             let mut details: Members = match details {
                 Some(raw) => serde_json::from_str(raw.get()).ok()?,
                 None => Members::new(),
             };
             let by_caller = add(&mut details, "transition_id");
+            let id = serde_json::from_str(details.get("transition_id")?.get()).ok()?;
             state.insert("state_details".to_owned(), to_raw_value(&details).ok()?);
             body.insert("state".to_owned(), to_raw_value(&state).ok()?);
-            (serde_json::to_vec(&body), Repeat::Transition { by_caller })
+            (
+                serde_json::to_vec(&body),
+                Repeat::Transition { id, by_caller },
+            )
         }
     };
     *request.body_mut() = Some(body.ok()?.into());
@@ -123,12 +147,87 @@ fn add_key(key: Key, request: &mut Request) -> Option<Repeat> {
 
 /// Adds a generated key, unless the caller has given one; tells whether the caller has.
 fn add(members: &mut Members, name: &str) -> bool {
-    if members.get(name).is_some_and(|given| given.get() != "null") {
+    if members.get(name).is_some_and(|given| is_given(given)) {
         return true;
     }
     let key = to_raw_value(&Uuid::new_v4()).expect("a UUID is JSON");
     members.insert(name.to_owned(), key);
     false
+}
+
+/// An empty key is none to the server.
+fn is_given(value: &RawValue) -> bool {
+    !matches!(value.get(), "null" | r#""""#)
+}
+
+/// What a run's states say of a transition of which nobody knows whether it was made.
+pub(super) enum Transition {
+    /// It was, and this is the reply to it.
+    Made(Reply),
+    /// The run has taken another state since; what was proposed for the one before does not fit.
+    Overtaken,
+    /// It was not.
+    NotMade,
+}
+
+impl Transition {
+    /// By the list of a run's states, as the server sent it so long after the transition was.
+    pub fn read(states: Reply, id: &str, sent_ago: Duration) -> Option<Self> {
+        let list: Vec<Box<RawValue>> = serde_json::from_slice(&states.body).ok()?;
+        let mut newest: Option<RunState> = None;
+        for raw in &list {
+            let state: RunState = serde_json::from_str(raw.get()).ok()?;
+            if state
+                .transition()
+                .is_some_and(|its| its.eq_ignore_ascii_case(id))
+            {
+                let reply = format!(
+                    r#"{{"state":{},"status":"ACCEPT","details":{{"type":"accept_details"}}}}"#,
+                    raw.get()
+                );
+                return Some(Self::Made(Reply {
+                    body: reply.into(),
+                    ..states
+                }));
+            }
+            if newest
+                .as_ref()
+                .is_none_or(|newest| newest.timestamp <= state.timestamp)
+            {
+                newest = Some(state);
+            }
+        }
+        // The state that a run is created with is not what became of a transition.
+        let newest = newest.filter(|_| list.len() > 1);
+        // The server tells its time in whole seconds. A state of the second in which the transition was
+        // sent came before it if a client has made it, and after it if a rule of the server's has.
+        let sent = states.date() - sent_ago;
+        let overtaken = newest.is_some_and(|newest| {
+            let by_client = newest.transition().is_some();
+            newest.timestamp >= sent + Duration::from_secs(u64::from(by_client))
+        });
+        Some(match overtaken {
+            true => Self::Overtaken,
+            false => Self::NotMade,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct RunState {
+    timestamp: DateTime<Utc>,
+    state_details: Option<RunStateDetails>,
+}
+
+#[derive(Deserialize)]
+struct RunStateDetails {
+    transition_id: Option<String>,
+}
+
+impl RunState {
+    fn transition(&self) -> Option<&str> {
+        self.state_details.as_ref()?.transition_id.as_deref()
+    }
 }
 
 /// The reply to a transition that was made by an earlier attempt of this call, as it would have been.

@@ -60,6 +60,7 @@ pub(super) fn is_wanted() -> bool {
 }
 
 /// The event of an attempt: a warning if there will be another, for that is what slows a call down.
+/// Without the server's message, which may quote what was sent.
 pub(super) fn attempt(attempt: &Attempt<'_>, error: Option<&Error>) {
     let status = attempt.status().map(|status| status.as_u16());
     let resent = attempt.number() - 1;
@@ -76,7 +77,6 @@ pub(super) fn attempt(attempt: &Attempt<'_>, error: Option<&Error>) {
             "http.request.resend_count" = resent,
             "http.client.request.duration" = seconds,
             "error.type" = %error_type(error.kind(), attempt.status()),
-            %error,
             "failed"
         ),
         (Some(error), Some(wait)) => warn!(
@@ -84,7 +84,6 @@ pub(super) fn attempt(attempt: &Attempt<'_>, error: Option<&Error>) {
             "http.request.resend_count" = resent,
             "http.client.request.duration" = seconds,
             "error.type" = %error_type(error.kind(), attempt.status()),
-            %error,
             "failed; trying again in {wait:?}"
         ),
     }

@@ -1,75 +1,105 @@
 //! Whether client and server are of one major version.
 
-use tokio::sync::OnceCell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::Transport;
+use progenitor_client::ResponseValue;
+use tokio::sync::Mutex;
+
 use super::exchange::Exchange;
 use super::operation::Operation;
-use crate::error::{Call, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
+use crate::retry::RetryPolicy;
 
 /// The version of Prefect whose document this SDK is generated from.
 pub(crate) const PREFECT_VERSION: &str = "3.8.8";
+
+/// How long to wait for the version.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const READ_VERSION: Operation = Operation::new("read_version", "/admin/version");
 
 /// The check, made before the first request of a client and its clones.
 pub(super) struct VersionCheck {
-    wanted: bool,
-    /// Set when the server was found to fit.
-    passed: OnceCell<()>,
+    /// Until the server was found to fit, or does not tell.
+    wanted: AtomicBool,
+    /// How many checks have ended.
+    checks: AtomicU64,
+    /// Why the last one failed.
+    incompatible: Mutex<Option<String>>,
 }
 
 impl VersionCheck {
     pub fn new(wanted: bool) -> Self {
         Self {
-            wanted,
-            passed: OnceCell::new(),
+            wanted: AtomicBool::new(wanted),
+            checks: AtomicU64::new(0),
+            incompatible: Mutex::default(),
         }
     }
 
     /// Fails if the server is of another major version; warns, once, if it is older.
     ///
-    /// A server that does not tell its version is not refused: the call itself will show what is
-    /// wrong with it.
-    pub async fn pass(&self, transport: &Transport, call: &Call) -> Result<()> {
-        if !self.wanted || self.passed.initialized() || call.operation().is_probe() {
+    /// If the server cannot be reached, or does not tell its version, the call itself will show what
+    /// is wrong with it.
+    pub async fn pass(&self, exchange: &Exchange<'_>) -> Result<()> {
+        let call = exchange.call();
+        if !self.wanted.load(Ordering::Relaxed) || call.operation().is_probe() {
             return Ok(());
         }
-        let check = self.passed.get_or_try_init(|| check(transport, call));
-        match check.await {
-            Ok(()) => Ok(()),
-            Err(error) => match error.kind() {
-                ErrorKind::IncompatibleServer | ErrorKind::Connection | ErrorKind::Timeout => {
-                    Err(error.on_behalf_of(call))
+        // Who comes second waits for the first one's answer, and does not ask again.
+        let checks = self.checks.load(Ordering::SeqCst);
+        let mut incompatible = self.incompatible.lock().await;
+        if self.checks.load(Ordering::SeqCst) == checks {
+            *incompatible = match check(exchange).await {
+                Some(Fit::Compatible) => {
+                    self.wanted.store(false, Ordering::Relaxed);
+                    None
                 }
-                _ => {
-                    tracing::debug!(%error, "the version of the server is unknown");
-                    Ok(())
-                }
-            },
+                Some(Fit::Incompatible(server)) => Some(format!(
+                    "this client is made for Prefect {PREFECT_VERSION}, the server is {server}: the major versions must be the same"
+                )),
+                None => None,
+            };
+            self.checks.fetch_add(1, Ordering::SeqCst);
+        }
+        match &*incompatible {
+            Some(why) => Err(call.error(ErrorKind::IncompatibleServer, why)),
+            None => Ok(()),
         }
     }
 }
 
-async fn check(transport: &Transport, call: &Call) -> Result<()> {
-    let request = transport
-        .http()
-        .get(format!("{}/admin/version", transport.api_url()));
-    let mut exchange = Exchange::new(transport, request, &READ_VERSION)?;
+enum Fit {
+    /// Or of a version that is not known.
+    Compatible,
+    Incompatible(String),
+}
+
+/// Asks once, and not for long; `None` if there is no answer.
+async fn check(asking: &Exchange<'_>) -> Option<Fit> {
+    let transport = asking.subordinate(RetryPolicy::none());
+    let transport = transport.with_timeout(transport.timeout().min(PATIENCE));
+    let url = format!("{}/admin/version", transport.api_url());
+    let request = transport.http().get(url);
+    let mut exchange = Exchange::new(&transport, request, &READ_VERSION).ok()?;
     // This is within an exchange itself.
-    let reply = Box::pin(exchange.reply()).await?;
-    let server = reply.json::<String>(exchange.call())?.into_inner();
+    let reply = match Box::pin(exchange.reply()).await {
+        Ok(reply) => reply,
+        Err(error) if error.is_connection() || error.is_timeout() => return None,
+        Err(error) => {
+            tracing::debug!(kind = ?error.kind(), "the server does not tell its version");
+            return Some(Fit::Compatible);
+        }
+    };
+    let server = reply.json::<String>(exchange.call()).ok();
+    let server = server.map(ResponseValue::into_inner).unwrap_or_default();
     let Some((theirs, ours)) = release(&server).zip(release(PREFECT_VERSION)) else {
-        tracing::debug!(server, "the server's version is of no known form");
-        return Ok(());
+        tracing::debug!("the server's version is of no known form");
+        return Some(Fit::Compatible);
     };
     if theirs[0] != ours[0] {
-        return Err(call.error(
-            ErrorKind::IncompatibleServer,
-            format!(
-                "this client is made for Prefect {PREFECT_VERSION}, the server is {server}: the major versions must be the same"
-            ),
-        ));
+        return Some(Fit::Incompatible(server));
     }
     if theirs < ours {
         tracing::warn!(
@@ -78,7 +108,7 @@ async fn check(transport: &Transport, call: &Call) -> Result<()> {
             "the server is older than this client, and may lack what is asked of it"
         );
     }
-    Ok(())
+    Some(Fit::Compatible)
 }
 
 /// The numbers of `3.8.8`, `3.8.8.dev2` or `3.0.0rc1+4.gabcdef`.

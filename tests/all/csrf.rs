@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use prefect_sdk::types::FlowCreate;
-use prefect_sdk::{Attempt, Client, ErrorKind, LocalServer, Result};
+use prefect_sdk::types::{FlowCreate, FlowRunCreate};
+use prefect_sdk::{Attempt, Client, ErrorKind, LocalServer, Result, RetryPolicy};
 use serde_json::json;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -247,8 +247,79 @@ async fn a_failure_to_get_a_token_is_the_failure_of_the_call() {
     let (client, _) = sending(&server);
     let error = create(&client).await.expect_err("no token");
     assert_eq!(error.status().expect("a reply").as_u16(), 400);
-    assert_eq!(error.operation(), Some("create_csrf_token"));
+    assert_eq!(
+        (error.operation(), error.attempts()),
+        (Some("create_flow"), 0)
+    );
+    let said = error.to_string();
+    assert!(
+        said.contains("CSRF token") && said.contains("no token today"),
+        "{said}"
+    );
     assert_eq!(server.requests().len(), 1);
+}
+
+/// The reply to the first attempt is lost, and for the second there is no token.
+#[tokio::test]
+async fn a_failure_to_get_a_token_does_not_hide_that_the_call_may_have_happened() {
+    let bad = reply(400, json!({"exception_message": "no token today"}));
+    let first = token("T1", Duration::from_secs(6));
+    let server = Scripted::start([first, Step::Drop, bad]).await;
+    let (client, _) = sending(&server);
+    let run = FlowRunCreate::new(Uuid::new_v4());
+    let error = client.raw().create_flow_run(&run).await;
+    let error = error.expect_err("no second token");
+    assert!(
+        error.may_have_happened() && !error.is_retryable(),
+        "{error:?}"
+    );
+    assert_eq!(
+        (error.operation(), error.attempts()),
+        (Some("create_flow_run"), 1)
+    );
+}
+
+/// A gateway may have a protection of its own.
+#[tokio::test]
+async fn a_token_endpoint_that_speaks_of_tokens_does_not_wait_for_itself() {
+    let server = Scripted::start([invalid()]).await;
+    let (client, _) = sending(&server);
+    let error = tokio::time::timeout(Duration::from_secs(5), create(&client)).await;
+    let error = error.expect("it ends").expect_err("no token");
+    assert_eq!(error.kind(), ErrorKind::Forbidden, "{error}");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_token_shares_the_failure_to_get_it() {
+    let bad = reply(400, json!({"exception_message": "no token today"}));
+    let server = Scripted::start([bad]).await;
+    let (client, _) = sending(&server);
+    let posts = (0..8).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { create(&client).await })
+    });
+    for post in posts.collect::<Vec<_>>() {
+        post.await.expect("no panic").expect_err("no token");
+    }
+    assert!(server.requests().len() < 8, "{}", server.requests().len());
+}
+
+#[tokio::test]
+async fn the_deadline_holds_for_the_token_too() {
+    let server = Scripted::start([Step::Hang]).await;
+    let policy = RetryPolicy::default().deadline(Duration::from_millis(100));
+    let client = server
+        .builder()
+        .csrf(true)
+        .retry(policy)
+        .build()
+        .expect("a client");
+    let error = tokio::time::timeout(Duration::from_secs(10), create(&client)).await;
+    let error = error.expect("it ends").expect_err("no token");
+    assert!(
+        error.is_timeout() && !error.may_have_happened(),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

@@ -76,12 +76,15 @@ enum Said {
 }
 
 fn said<T>(result: &Result<T>) -> Said {
+    if let Err(error) = result {
+        // All names are unique.
+        assert!(!error.is_conflict(), "falsely said to exist: {error}");
+    }
     match result {
         Ok(_) => Said::Done,
         Err(error) if error.may_have_happened() => Said::Perhaps,
         Err(error) => {
             assert!(error.attempts() > 0, "{error:?}");
-            assert!(!error.is_conflict(), "falsely said to exist: {error}");
             Said::NotDone
         }
     }

@@ -139,8 +139,13 @@ async fn a_state_is_set_once_and_reported_as_accepted() {
     let (client, proxy) = losing("POST", "/set_state").await;
     let state = SetFlowRunStateRequest::new(StateCreate::new(StateType::Running));
     let result = client.raw().set_flow_run_state(&run, &state).await;
-    let result = result.expect("repeated").into_inner();
-    repeated(&proxy, "POST", "/set_state");
+    let result = result.expect("it was made").into_inner();
+    let delivered = proxy.delivered();
+    let looked = delivered.last().expect("a request").target().to_owned();
+    assert!(
+        looked.contains("/flow_run_states/?flow_run_id="),
+        "{looked}"
+    );
     assert_eq!(result.status, SetStateStatus::Accept, "{result:?}");
     assert_eq!(
         result.state.as_ref().expect("the state").type_,
@@ -180,6 +185,50 @@ async fn states_that_would_be_set_twice_are_not_repeated() {
     let state = SetTaskRunStateRequest::new(StateCreate::new(StateType::Running));
     let error = client.raw().set_task_run_state(&task, &state).await;
     open(&error.expect_err("not repeated"));
+}
+
+/// The server's own rule has answered a failure with another try; the repetition must not end that.
+#[tokio::test]
+async fn a_state_is_not_proposed_again_when_the_run_has_moved_on() {
+    let server = live().await;
+    let policy = FlowRunPolicy::new().retries(1).retry_delay(60);
+    let run = FlowRunCreate::new(flow().await).empirical_policy(policy);
+    let run = server
+        .raw()
+        .create_flow_run(&run)
+        .await
+        .expect("created")
+        .into_inner()
+        .id;
+    let set = |state| SetFlowRunStateRequest::new(StateCreate::new(state));
+    let running = server
+        .raw()
+        .set_flow_run_state(&run, &set(StateType::Running))
+        .await;
+    assert_eq!(running.expect("answered").status, SetStateStatus::Accept);
+
+    let (client, _) = losing("POST", "/set_state").await;
+    let failed = client
+        .raw()
+        .set_flow_run_state(&run, &set(StateType::Failed))
+        .await;
+    let error = failed.expect_err("nobody knows");
+    assert!(error.may_have_happened(), "{error:?}");
+    assert_eq!(
+        states_of(run).await,
+        ["PENDING", "RUNNING", "SCHEDULED"],
+        "it is tried again"
+    );
+}
+
+/// An empty key is none to the server.
+#[tokio::test]
+async fn an_empty_idempotency_key_is_replaced() {
+    let (client, _) = losing("POST", "/flow_runs/").await;
+    let flow = flow().await;
+    let run = FlowRunCreate::new(flow).idempotency_key(String::new());
+    client.raw().create_flow_run(&run).await.expect("repeated");
+    assert_eq!(runs_of(flow).await, 1);
 }
 
 /// Why they are not repeated: the server makes the same transition again.

@@ -69,9 +69,14 @@ async fn a_server_that_fits_is_asked_once() {
 #[tokio::test]
 async fn a_server_that_does_not_tell_its_version_is_used_all_the_same() {
     for unknown in [refusal(404), refusal(500), reply(200, json!({"a": 1}))] {
-        let (results, _) = read_twice([unknown, flow(), flow(), flow()]).await;
-        assert!(results[0].is_ok());
+        let (results, asked) = read_twice([unknown, flow()]).await;
+        assert!(results.iter().all(Result::is_ok));
+        assert_eq!(asked, 1, "and not asked again");
     }
+    let (results, asked) =
+        read_twice([Step::Drop, flow(), reply(200, json!("3.8.8")), flow()]).await;
+    assert!(results.iter().all(Result::is_ok));
+    assert_eq!(asked, 2, "what did not answer is asked again");
 }
 
 #[tokio::test]

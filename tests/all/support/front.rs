@@ -99,6 +99,7 @@ fn address_of(api_url: &str) -> (String, String) {
 /// A proxy for HTTP, and by CONNECT for all else.
 pub struct ForwardProxy {
     pub address: String,
+    accepting: tokio::task::JoinHandle<()>,
     requests: Arc<Mutex<Vec<Message>>>,
 }
 
@@ -108,12 +109,23 @@ impl ForwardProxy {
         let address = listener.local_addr().expect("bound").to_string();
         let requests = Arc::<Mutex<Vec<Message>>>::default();
         let seen = Arc::clone(&requests);
-        tokio::spawn(async move {
+        let accepting = tokio::spawn(async move {
+            // They end with this task.
+            let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(forward(stream, Arc::clone(&seen)));
+                connections.spawn(forward(stream, Arc::clone(&seen)));
             }
         });
-        Self { address, requests }
+        Self {
+            address,
+            accepting,
+            requests,
+        }
+    }
+
+    /// Takes no more connections, and breaks those that there are.
+    pub fn stop(&self) {
+        self.accepting.abort();
     }
 
     /// What was asked of the proxy so far.
