@@ -90,24 +90,9 @@ impl Call {
             said.to_owned()
         });
         let mut error = self
-            .error(kind_of(status), message)
+            .error(ErrorKind::of(status), message)
             .replied(status, headers, body);
         error.0.issues = issues;
         error
-    }
-}
-
-fn kind_of(status: StatusCode) -> ErrorKind {
-    match status.as_u16() {
-        401 => ErrorKind::Unauthorized,
-        403 => ErrorKind::Forbidden,
-        404 => ErrorKind::NotFound,
-        409 => ErrorKind::Conflict,
-        410 => ErrorKind::Gone,
-        422 => ErrorKind::Validation,
-        423 => ErrorKind::Locked,
-        429 => ErrorKind::RateLimited,
-        500..=599 => ErrorKind::Server,
-        _ => ErrorKind::Status,
     }
 }

@@ -2,6 +2,7 @@
 
 mod body;
 mod call;
+mod kind;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,6 +14,7 @@ use url::Url;
 
 pub use body::ValidationIssue;
 pub(crate) use call::Call;
+pub use kind::ErrorKind;
 
 /// What every fallible function of the SDK returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -49,49 +51,6 @@ struct Inner {
     body: Vec<u8>,
     issues: Vec<ValidationIssue>,
     source: Option<Box<dyn StdError + Send + Sync>>,
-}
-
-/// The kinds of [`Error`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The client is set up wrongly; nothing was sent.
-    Configuration,
-    /// An argument is wrong; nothing was sent.
-    InvalidRequest,
-    /// The server was not reached, or the connection broke.
-    Connection,
-    /// The time for the call was over.
-    Timeout,
-    /// 401: credentials are missing or wrong.
-    Unauthorized,
-    /// 403: the credentials do not allow this.
-    Forbidden,
-    /// 404: there is no such thing, or no such operation on this server.
-    NotFound,
-    /// 409: it exists already, or its state does not allow this.
-    Conflict,
-    /// 410: it was there and is gone, as an expired lease.
-    Gone,
-    /// 422: the server refuses what was sent; see [`Error::issues`].
-    Validation,
-    /// 423: no slot is free; see [`Error::retry_after`].
-    Locked,
-    /// 429: too many requests; see [`Error::retry_after`].
-    RateLimited,
-    /// 5xx: the server failed.
-    Server,
-    /// Any other status that is not a success.
-    #[default]
-    Status,
-    /// A success whose body is not what a Prefect server sends, as a login page.
-    UnexpectedBody,
-    /// A success whose JSON does not fit the type of the reply.
-    Decode,
-    /// The server is of another major version than this client is made for.
-    IncompatibleServer,
-    /// A `LocalServer` (feature `local-server`) cannot be installed, started or stopped.
-    LocalServer,
 }
 
 impl Error {

@@ -15,5 +15,6 @@ mod settings;
 mod support;
 mod transport;
 mod types;
+mod uncertain;
 mod updates;
 mod version;
