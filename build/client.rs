@@ -116,7 +116,7 @@ fn route_through_transport(method: &mut ImplItemFn, paths: &BTreeMap<&str, &str>
     };
     method.block = parse_quote! {{
         #url
-        self.inner.#decode(#builder, &Operation { name: #name, template: #path }).await
+        self.inner.#decode(#builder, Operation(#name, #path)).await
     }};
     EncodePath.visit_block_mut(&mut method.block);
     Ok(())

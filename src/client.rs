@@ -48,7 +48,8 @@ impl Client {
     }
 
     /// A client as a profile of Prefect's describes it. What it does not say is taken from where
-    /// [`from_env`](Self::from_env) takes it; but if it has an API URL, no credentials of others.
+    /// [`from_env`](Self::from_env) takes it; but if it has an API URL, no credentials and custom
+    /// headers of others.
     ///
     /// # Errors
     ///
@@ -84,8 +85,8 @@ impl Client {
         Self::with_transport(self.raw.transport().with_retry(policy))
     }
 
-    /// The same client with another time to wait for a reply, or for the beginning of a stream; it shares
-    /// all else. With 0 s every call fails, as one that took too long.
+    /// The same client with another time to wait for a reply; it shares all else. (For a stream it can
+    /// only be shorter than that of the builder.) With 0 s every call fails, as one that took too long.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self::with_transport(self.raw.transport().with_timeout(timeout))

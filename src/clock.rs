@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// What a client waits by: see [`ClientBuilder::clock`](crate::ClientBuilder::clock).
 ///
 /// Waiting between attempts, deadlines and the age of a CSRF token go by it; timeouts of single
-/// requests do not, for they are about real sockets.
+/// requests do not, for they are about real sockets, nor what is held against the server's time.
 ///
 /// ```
 /// use std::{future::{self, Future}, pin::Pin, sync::Mutex, time::{Duration, Instant}};

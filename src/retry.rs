@@ -16,7 +16,8 @@ use reqwest::StatusCode;
 /// The wait before the *n*-th repetition is `base_delay` × 2ⁿ⁻¹, at most `max_delay`, more or less by
 /// the jitter. When the server names a time (`Retry-After`) that is taken instead, at most
 /// `max_delay`, and the jitter only adds to it. A server under maintenance
-/// (`Prefect-Maintenance: true`) is asked until it is back; only the deadline ends that.
+/// (`Prefect-Maintenance: true`) is asked until it is back; only the deadline ends that. (But what is
+/// done in parts, as bulk deletions and logs, is not repeated when a part may be done.)
 ///
 /// The default is that of Prefect's own client, but for the cap: 6 attempts, 2 s, 60 s, 0.2, no
 /// deadline.

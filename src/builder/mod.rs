@@ -91,8 +91,17 @@ impl Default for ClientBuilder {
 impl ClientBuilder {
     /// The URL of the API, with its `/api`: `http://127.0.0.1:4200/api` or
     /// `https://api.prefect.cloud/api/accounts/…/workspaces/…`.
+    ///
+    /// Credentials of the settings do not follow to another origin than that of the settings' URL.
     pub fn api_url(mut self, url: impl Into<String>) -> Self {
-        self.api_url = Some(url.into());
+        let url = url.into();
+        let origin = |url: &str| url::Url::parse(url.trim()).ok().map(|url| url.origin());
+        if let Some(before) = &self.api_url
+            && origin(before) != origin(&url)
+        {
+            self.replace_inherited();
+        }
+        self.api_url = Some(url);
         self
     }
 

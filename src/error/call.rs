@@ -13,14 +13,14 @@ use crate::transport::Operation;
 /// The call that an error is about.
 #[derive(Debug)]
 pub(crate) struct Call {
-    operation: &'static Operation,
+    operation: Operation,
     request: Request,
     /// How often it was sent so far.
     pub attempts: u32,
 }
 
 impl Call {
-    pub fn new(operation: &'static Operation, request: Request) -> Self {
+    pub fn new(operation: Operation, request: Request) -> Self {
         Self {
             operation,
             request,
@@ -33,7 +33,7 @@ impl Call {
         &self.request
     }
 
-    pub fn operation(&self) -> &'static Operation {
+    pub fn operation(&self) -> Operation {
         self.operation
     }
 

@@ -90,7 +90,7 @@ impl Error {
 
     /// Names the call that it is about.
     pub(crate) fn on_behalf_of(mut self, call: &Call) -> Self {
-        self.0.operation = Some(call.operation().name);
+        self.0.operation = Some(call.operation().name());
         self.0.method = Some(call.method().clone());
         self.0.url = Some(call.url().clone());
         self.0.attempts = call.attempts;

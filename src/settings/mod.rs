@@ -131,7 +131,8 @@ impl Settings {
     }
 
     /// The settings of this process with this profile, whose values win over all other sources. If it
-    /// has an API URL, no credentials of other sources are used: they are those of another server.
+    /// has an API URL, no credentials and custom headers of other sources are used: they are another
+    /// server's.
     ///
     /// # Errors
     ///

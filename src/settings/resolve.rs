@@ -34,7 +34,7 @@ impl Layers {
                 .first("PREFECT_API_SSL_CERT_FILE", Raw::text, String::clone)?
                 .map(|path| sources.resolve(&path).unwrap_or_else(|| path.into())),
             skip_verify: find.flag("PREFECT_API_TLS_INSECURE_SKIP_VERIFY")?,
-            http2: find.flag("PREFECT_API_ENABLE_HTTP2")?,
+            http2: http2(find.flag("PREFECT_API_ENABLE_HTTP2")?, &mut warnings),
             cloud_api_url: find.first("PREFECT_CLOUD_API_URL", Raw::text, url)?,
             max_retries: find.first("PREFECT_CLIENT_MAX_RETRIES", Raw::count, u32::to_string)?,
             // More than the whole of a wait is no variation of it.
@@ -133,8 +133,9 @@ impl Find<'_> {
     /// sets itself are left out, with a warning.
     fn headers(&mut self, warnings: &mut Vec<String>) -> Result<BTreeMap<String, String>> {
         let mut headers = BTreeMap::<String, String>::new();
-        for layer in self.layers {
-            let Layer { origin, values, .. } = layer;
+        // Any header may be a credential.
+        let layers = self.layers.iter().filter(|layer| layer.is_trusted);
+        for Layer { origin, values, .. } in layers {
             let Some(raw) = values.get(HEADERS) else {
                 continue;
             };
@@ -145,9 +146,6 @@ impl Find<'_> {
                 .headers()
                 .map_err(|wrong| unfit(HEADERS, origin, wrong))?;
             for (name, value) in found {
-                if !layer.is_trusted && name.eq_ignore_ascii_case("authorization") {
-                    continue;
-                }
                 if is_protected(&name) {
                     warnings.push(format!(
                         "the header {name} of {HEADERS} in {origin} is ignored: it is the SDK's own"
@@ -177,6 +175,18 @@ impl Find<'_> {
         let origin = origin.clone();
         self.shown.insert(name, Shown { value, origin });
     }
+}
+
+/// A server that has no HTTP/2 is spoken to without it, and so it is by a client that has none.
+fn http2(wanted: Option<bool>, warnings: &mut Vec<String>) -> Option<bool> {
+    if wanted == Some(true) && cfg!(not(feature = "http2")) {
+        warnings.push(
+            "HTTP/2 is asked for, and the feature `http2` is not compiled in: it is not used"
+                .to_owned(),
+        );
+        return None;
+    }
+    wanted
 }
 
 fn unfit(name: &str, origin: &Origin, wrong: &str) -> Error {

@@ -16,7 +16,7 @@ use crate::types::CsrfToken;
 const TOKEN: HeaderName = HeaderName::from_static("prefect-csrf-token");
 const CLIENT: HeaderName = HeaderName::from_static("prefect-csrf-client");
 
-const CREATE_CSRF_TOKEN: Operation = Operation::new("create_csrf_token", "/csrf-token");
+const CREATE_CSRF_TOKEN: Operation = Operation("create_csrf_token", "/csrf-token");
 
 /// A token is replaced a little before the server drops it.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -78,21 +78,22 @@ impl Csrf {
         // else hold up each after the other. A fetch that is cancelled leaves neither.
         let failures = self.failures.load(Ordering::SeqCst);
         let mut token = self.token.lock().await;
+        let now = exchange.transport().clock().now();
+        if let Some(token) = token.as_ref().filter(|token| token.until > now) {
+            return Ok(Some(token.value.clone()));
+        }
         if self.failures.load(Ordering::SeqCst) != failures
             && let Some(failure) = &*self.last_failure()
         {
             return Err(failure.copy());
         }
-        let now = exchange.transport().clock().now();
-        if token.as_ref().is_none_or(|token| token.until <= now) {
-            *token = match self.wanted.load(Ordering::Relaxed) {
-                true => self.fetch(exchange).await.inspect_err(|error| {
-                    *self.last_failure() = Some(error.copy());
-                    self.failures.fetch_add(1, Ordering::SeqCst);
-                })?,
-                false => None,
-            };
-        }
+        *token = match self.wanted.load(Ordering::Relaxed) {
+            true => self.fetch(exchange).await.inspect_err(|error| {
+                *self.last_failure() = Some(error.copy());
+                self.failures.fetch_add(1, Ordering::SeqCst);
+            })?,
+            false => None,
+        };
         Ok(token.as_ref().map(|token| token.value.clone()))
     }
 
@@ -131,10 +132,11 @@ impl Csrf {
     }
 
     async fn fetch(&self, asking: &Exchange<'_>) -> Result<Option<Token>> {
-        let transport = asking.subordinate(asking.transport().retry().clone());
+        // It is for all, and so are the client's own policy and timeout; whoever has less time gives up.
+        let transport = asking.transport().as_configured();
         let url = format!("{}/csrf-token?client={}", transport.api_url(), self.client);
         let request = transport.http().get(url);
-        let mut exchange = Exchange::new(&transport, request, &CREATE_CSRF_TOKEN)?;
+        let mut exchange = Exchange::new(&transport, request, CREATE_CSRF_TOKEN)?;
         // This is within an exchange itself.
         let reply = match Box::pin(exchange.reply()).await {
             Ok(reply) => reply,

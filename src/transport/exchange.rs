@@ -18,6 +18,8 @@ use crate::retry::RetryPolicy;
 /// How often one call has its CSRF token replaced: more means that the server takes none.
 const MOST_TOKENS: u32 = 2;
 
+const READ_STATES: Operation = Operation("read_flow_run_states", "/flow_run_states/");
+
 /// Set to `true` in the replies of a server that will be back.
 const MAINTENANCE: &str = "prefect-maintenance";
 
@@ -28,10 +30,13 @@ pub(super) struct Exchange<'a> {
     call: Call,
     /// When the call is to be over.
     deadline: Option<Instant>,
-    /// When the first attempt was sent that the server may have carried out, or a part of it.
+    /// When the first attempt was sent that the server may have carried out, or a part of it: by real
+    /// time, for it is held against the server's.
     unclear: Option<Instant>,
     /// Whether it may have been in spite of all that the server said.
     uncertain: bool,
+    /// Whether it may still be carried out.
+    late: bool,
 }
 
 /// What a call wants of a reply that is a success.
@@ -51,11 +56,11 @@ impl<'a> Exchange<'a> {
     pub fn new(
         transport: &'a Transport,
         request: RequestBuilder,
-        operation: &'static Operation,
+        operation: Operation,
     ) -> Result<Self> {
         let mut request = request.build().map_err(|error| {
             Error::invalid_request("the request cannot be built")
-                .of(operation.name)
+                .of(operation.name())
                 .caused_by(error)
         })?;
         let repeat = Repeat::prepare(operation, &mut request);
@@ -67,11 +72,16 @@ impl<'a> Exchange<'a> {
             deadline: deadline.and_then(|after| transport.clock().now().checked_add(after)),
             unclear: None,
             uncertain: false,
+            late: false,
         })
     }
 
     pub fn call(&self) -> &Call {
         &self.call
+    }
+
+    pub fn into_call(self) -> Call {
+        self.call
     }
 
     pub fn transport(&self) -> &Transport {
@@ -96,7 +106,7 @@ impl<'a> Exchange<'a> {
 
     async fn run(&mut self, wanted: Wanted) -> Result<Answer> {
         let transport = self.transport;
-        transport.version().pass(self).await?;
+        self.in_time(transport.version().pass(self)).await?;
         let (mut failures, mut counted, mut tokens) = (0, 0, 0);
         loop {
             let (request, token) = match self.prepare(wanted).await {
@@ -104,7 +114,7 @@ impl<'a> Exchange<'a> {
                 Err(error) => return Err(self.judge(error.is_retryable(), error)),
             };
             self.call.attempts += 1;
-            let started = transport.clock().now();
+            let (started, sent) = (transport.clock().now(), Instant::now());
             let failure = match self.attempt(request, wanted).await {
                 Ok(answer) => {
                     self.observe(started, Ok(answer.status()), None);
@@ -114,9 +124,10 @@ impl<'a> Exchange<'a> {
             };
             let effect = self.repeat.effect(failure.effect);
             if effect != Effect::None {
-                self.unclear.get_or_insert(started);
+                self.unclear.get_or_insert(sent);
             }
             self.uncertain |= effect == Effect::Unknown;
+            self.late |= failure.may_still_be_done();
             failures += 1;
             counted += u32::from(!failure.maintenance);
 
@@ -137,12 +148,12 @@ impl<'a> Exchange<'a> {
             }
             if let Repeat::Transition { id, .. } = &self.repeat
                 && let Some(sent) = self.unclear
+                && self.uncertain
             {
                 match self.find_transition(id, sent).await {
                     Some(Transition::Made(reply)) => return Ok(Answer::Read(reply)),
                     Some(Transition::NotMade) => {}
                     Some(Transition::Overtaken) | None => {
-                        self.uncertain = true;
                         return Err(self.judge(false, failure.error));
                     }
                 }
@@ -189,7 +200,8 @@ impl<'a> Exchange<'a> {
 
     fn too_late(&self) -> Error {
         let message = "the deadline came before the request could be sent";
-        self.call.error(ErrorKind::Timeout, message)
+        let error = self.call.error(ErrorKind::Timeout, message);
+        error.judged(false, true)
     }
 
     /// The time for one attempt; that for a stream is up to its beginning.
@@ -284,7 +296,7 @@ impl<'a> Exchange<'a> {
 
     /// The end of a call whose last attempt failed: it is a success if an earlier one was, as far as
     /// can be told.
-    async fn settle(&self, failure: Failure, wanted: Wanted) -> Result<Answer> {
+    async fn settle(&mut self, failure: Failure, wanted: Wanted) -> Result<Answer> {
         let status = failure.error.status();
         if let Some(since) = self.unclear
             && wanted == Wanted::Body
@@ -300,9 +312,15 @@ impl<'a> Exchange<'a> {
                         body: "null".into(),
                     }));
                 }
-                Repeat::Named { url } if status == Some(StatusCode::CONFLICT) => {
-                    if let Some(ours) = self.find(url.clone(), since).await {
-                        return Ok(Answer::Read(ours));
+                Repeat::Named { url, read_by } if status == Some(StatusCode::CONFLICT) => {
+                    match self.look(url.clone(), *read_by, since).await {
+                        Some((found, ago)) => {
+                            if repeat::is_ours(self.call.request(), &found, ago) {
+                                return Ok(Answer::Read(found));
+                            }
+                        }
+                        // It may be ours, and could not be looked at.
+                        None => self.uncertain = true,
                     }
                 }
                 _ => {}
@@ -318,14 +336,8 @@ impl<'a> Exchange<'a> {
         error.set_attempts(self.call.attempts);
         error.judged(
             uncertain,
-            again && (!uncertain || self.repeat.holds_for_another_call()),
+            again && (!uncertain || self.repeat.holds_for_another_call(self.late)),
         )
-    }
-
-    /// What bears the name that a create of this call found taken, if the create made it.
-    async fn find(&self, url: Url, since: Instant) -> Option<Reply> {
-        let (found, ago) = self.look(url, since).await?;
-        repeat::is_ours(self.call.request(), &found, ago).then_some(found)
     }
 
     /// What became of a transition of which nobody knows.
@@ -335,18 +347,22 @@ impl<'a> Exchange<'a> {
         let path = url.path().rsplit_once("/flow_runs/")?.0.to_owned();
         url.set_path(&format!("{path}/flow_run_states/"));
         url.set_query(Some(&format!("flow_run_id={run}")));
-        let (states, ago) = self.look(url, since).await?;
+        let (states, ago) = self.look(url, READ_STATES, since).await?;
         Transition::read(states, id, ago)
     }
 
     /// Reads something on behalf of this call; also how long ago `since` was when it was read.
-    async fn look(&self, url: Url, since: Instant) -> Option<(Reply, Duration)> {
+    async fn look(
+        &self,
+        url: Url,
+        operation: Operation,
+        since: Instant,
+    ) -> Option<(Reply, Duration)> {
         let transport = self.subordinate(self.transport.retry().clone());
         let request = transport.http().get(url);
-        let mut exchange = Exchange::new(&transport, request, self.call.operation()).ok()?;
+        let mut exchange = Exchange::new(&transport, request, operation).ok()?;
         let found = Box::pin(exchange.reply()).await.ok()?;
-        let now = self.transport.clock().now();
-        Some((found, now.saturating_duration_since(since)))
+        Some((found, since.elapsed()))
     }
 
     /// Tells the log, and the user's observers, of an attempt.

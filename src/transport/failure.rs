@@ -93,6 +93,12 @@ impl Failure {
         }
     }
 
+    /// Whether the server may still be at work on the request: it did not answer in time, or a gateway
+    /// has answered for it.
+    pub fn may_still_be_done(&self) -> bool {
+        self.effect == Effect::Unknown && (self.error.is_timeout() || self.error.status().is_some())
+    }
+
     /// Whether the same call, made later, may succeed.
     pub fn is_worth_another_call(&self, policy: &RetryPolicy) -> bool {
         match self.error.kind() {

@@ -13,8 +13,8 @@ use crate::error::{Call, ErrorKind};
 /// Changes requests before they are sent: see [`ClientBuilder::interceptor`].
 ///
 /// It is called before each attempt, so that a token which has expired meanwhile can be replaced; also
-/// of the requests for a CSRF token and the server's version. A header that it sets wins over the
-/// client's own, which are added when it has returned. A closure `Fn(&mut Request) -> Result<(), …>` is an interceptor;
+/// of the requests that the SDK makes on a call's behalf, as for a CSRF token. A header that it sets
+/// wins over the client's own, but for the CSRF token's; they are added when it has returned. A closure `Fn(&mut Request) -> Result<(), …>` is an interceptor;
 /// implement the trait for one that waits.
 ///
 /// [`ClientBuilder::interceptor`]: crate::ClientBuilder::interceptor
@@ -81,12 +81,12 @@ pub struct Attempt<'a> {
 impl Attempt<'_> {
     /// The operation, by its name in [`crate::raw`].
     pub fn operation(&self) -> &'static str {
-        self.call.operation().name
+        self.call.operation().name()
     }
 
     /// The path below the API's URL with its placeholders: `/flows/{id}`.
     pub fn path_template(&self) -> &'static str {
-        self.call.operation().template
+        self.call.operation().template()
     }
 
     /// The method.
@@ -119,7 +119,8 @@ impl Attempt<'_> {
         self.error
     }
 
-    /// After which time there will be another attempt, if there will.
+    /// After which time there will be another attempt, if there will; unless it is found meanwhile that
+    /// the call was carried out.
     pub fn retry_in(&self) -> Option<Duration> {
         self.retry_in
     }

@@ -12,6 +12,8 @@ mod reply;
 mod trace;
 mod version;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -19,7 +21,7 @@ use std::time::{Duration, Instant};
 use progenitor_client::{ByteStream, ResponseValue};
 use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 pub(crate) use hooks::Observer;
 pub use hooks::{Attempt, Intercepted, Interceptor};
@@ -29,15 +31,19 @@ pub(crate) use path::segment;
 pub(crate) use version::PREFECT_VERSION;
 
 use crate::config::Config;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Call, ErrorKind, Result};
 use crate::retry::RetryPolicy;
 use csrf::Csrf;
 use exchange::Exchange;
+use reply::Reply;
 use version::VersionCheck;
 
 /// After a 5xx a server closes the connection without having said so. Once the closing has arrived,
 /// the pool does not use that connection again: before, the next request would be lost on it.
 const CLOSING: Duration = Duration::from_millis(20);
+
+/// The span of a call, the call, and what came of it.
+type Replying<'a> = Pin<Box<dyn Future<Output = Result<(Span, Call, Result<Reply>)>> + Send + 'a>>;
 
 /// Sends requests. Clones share everything but how long they try.
 #[derive(Clone)]
@@ -100,6 +106,13 @@ impl Transport {
         }
     }
 
+    /// With the policy and the timeout that the client was built with.
+    fn as_configured(&self) -> Self {
+        let config = &self.shared.config;
+        self.with_retry(config.retry.clone())
+            .with_timeout(config.timeout)
+    }
+
     pub fn http(&self) -> &reqwest::Client {
         &self.shared.http
     }
@@ -116,45 +129,54 @@ impl Transport {
     pub async fn json<T: DeserializeOwned>(
         &self,
         request: RequestBuilder,
-        operation: &'static Operation,
+        operation: Operation,
     ) -> Result<ResponseValue<T>> {
-        let mut exchange = Exchange::new(self, request, operation)?;
-        let span = trace::span(exchange.call());
-        let reply = exchange.reply().instrument(span.clone()).await;
-        let result = reply.and_then(|reply| reply.json(exchange.call()));
-        trace::end(&span, exchange.call(), result)
+        let (span, call, reply) = self.reply(request, operation).await?;
+        let result = reply.and_then(|reply| reply.json(&call));
+        trace::end(&span, &call, result)
     }
 
     /// Sends a request whose reply has no body worth reading.
     pub async fn empty(
         &self,
         request: RequestBuilder,
-        operation: &'static Operation,
+        operation: Operation,
     ) -> Result<ResponseValue<()>> {
-        let mut exchange = Exchange::new(self, request, operation)?;
-        let span = trace::span(exchange.call());
-        let reply = exchange.reply().instrument(span.clone()).await;
-        let result = reply.and_then(|reply| reply.empty(exchange.call()));
-        trace::end(&span, exchange.call(), result)
+        let (span, call, reply) = self.reply(request, operation).await?;
+        let result = reply.and_then(|reply| reply.empty(&call));
+        trace::end(&span, &call, result)
+    }
+
+    /// What does not depend on the type of the reply, in a box: each of the 187 operations would
+    /// else have the whole of it in its future, and in its debug information.
+    fn reply(&self, request: RequestBuilder, operation: Operation) -> Replying<'_> {
+        Box::pin(async move {
+            let mut exchange = Exchange::new(self, request, operation)?;
+            let span = trace::span(exchange.call());
+            let reply = exchange.reply().instrument(span.clone()).await;
+            Ok((span, exchange.into_call(), reply))
+        })
     }
 
     /// Sends a request whose reply is a stream of bytes.
     pub async fn stream(
         &self,
         request: RequestBuilder,
-        operation: &'static Operation,
+        operation: Operation,
     ) -> Result<ResponseValue<ByteStream>> {
         let mut exchange = Exchange::new(self, request, operation)?;
         let span = trace::span(exchange.call());
         let response = exchange.response().instrument(span.clone()).await;
+        let call = exchange.into_call();
         let result = response.and_then(|response| match reply::is_page(response.headers()) {
-            true => Err(exchange
-                .call()
-                .error(ErrorKind::UnexpectedBody, reply::PAGE)
-                .replied(response.status(), response.headers().clone(), [])),
+            true => Err(call.error(ErrorKind::UnexpectedBody, reply::PAGE).replied(
+                response.status(),
+                response.headers().clone(),
+                [],
+            )),
             false => Ok(ResponseValue::stream(response)),
         });
-        trace::end(&span, exchange.call(), result)
+        trace::end(&span, &call, result)
     }
 
     fn streams(&self) -> Result<&reqwest::Client> {

@@ -2,14 +2,10 @@
 
 use reqwest::Method;
 
-/// An operation of the API; the generated methods pass theirs.
-#[derive(Debug)]
-pub(crate) struct Operation {
-    /// The name of its method in [`crate::raw`].
-    pub name: &'static str,
-    /// Its path below the API's URL, with placeholders: `/flows/{id}`.
-    pub template: &'static str,
-}
+/// An operation of the API, as the generated methods name theirs: the name of the method in
+/// [`crate::raw`], and the path below the API's URL with its placeholders (`/flows/{id}`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Operation(pub &'static str, pub &'static str);
 
 /// What the same request does when it is carried out twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,23 +50,32 @@ pub(crate) enum Key {
 pub(crate) struct Place {
     pub below: &'static str,
     pub field: &'static str,
+    pub read_by: Operation,
 }
 
-const fn at(below: &'static str, field: &'static str) -> Twice {
-    Twice::Taken(Place { below, field })
+const fn at(below: &'static str, field: &'static str, read_by: Operation) -> Twice {
+    Twice::Taken(Place {
+        below,
+        field,
+        read_by,
+    })
 }
 
 impl Operation {
-    pub const fn new(name: &'static str, template: &'static str) -> Self {
-        Self { name, template }
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+
+    pub fn template(self) -> &'static str {
+        self.1
     }
 
     /// What a second request would do.
-    pub fn twice(&self, method: &Method) -> Twice {
+    pub fn twice(self, method: &Method) -> Twice {
         match *method {
             // One that is not in the table counts as done twice, and fails a test.
-            Method::POST => post_twice(self.name).unwrap_or(Twice::Double),
-            Method::PATCH => patch_twice(self.name),
+            Method::POST => post_twice(self.name()).unwrap_or(Twice::Double),
+            Method::PATCH => patch_twice(self.name()),
             Method::DELETE => Twice::Gone,
             Method::PUT => Twice::Same,
             _ => Twice::Nothing,
@@ -78,15 +83,15 @@ impl Operation {
     }
 
     /// Whether carrying it out changes anything on the server.
-    pub fn changes_something(&self, method: &Method) -> bool {
+    pub fn changes_something(self, method: &Method) -> bool {
         self.twice(method) != Twice::Nothing
     }
 
     /// Whether the server may be asked this whatever its version: such a request is about the server
     /// itself.
-    pub fn is_probe(&self) -> bool {
+    pub fn is_probe(self) -> bool {
         matches!(
-            self.template,
+            self.template(),
             "/admin/version" | "/csrf-token" | "/health" | "/hello" | "/ready" | "/version"
         )
     }
@@ -147,11 +152,30 @@ fn post_twice(operation: &str) -> Option<Twice> {
         "set_flow_run_state" => Twice::Keyed(Key::Transition),
 
         // One of each name.
-        "create_block_type" => at("slug/", "slug"),
-        "create_concurrency_limit_v2" | "create_work_pool" | "create_work_queue_for_work_pool" => {
-            at("", "name")
+        "create_block_type" => {
+            let path = "/block_types/slug/{slug}";
+            at("slug/", "slug", Operation("read_block_type_by_slug", path))
         }
-        "create_variable" | "create_work_queue" => at("name/", "name"),
+        "create_concurrency_limit_v2" => {
+            let path = "/v2/concurrency_limits/{id_or_name}";
+            at("", "name", Operation("read_concurrency_limit_v2", path))
+        }
+        "create_variable" => {
+            let path = "/variables/name/{name}";
+            at("name/", "name", Operation("read_variable_by_name", path))
+        }
+        "create_work_pool" => {
+            let path = "/work_pools/{name}";
+            at("", "name", Operation("read_work_pool", path))
+        }
+        "create_work_queue" => {
+            let path = "/work_queues/name/{name}";
+            at("name/", "name", Operation("read_work_queue_by_name", path))
+        }
+        "create_work_queue_for_work_pool" => {
+            let path = "/work_pools/{work_pool_name}/queues/{name}";
+            at("", "name", Operation("read_work_queue_for_work_pool", path))
+        }
 
         // Done each time. A task run's state has no policy that looks at the transition id; resuming
         // what runs is refused.
@@ -213,9 +237,24 @@ mod tests {
         let tables = source.and_then(|source| source.split_once("fn patch_twice"));
         let (_, tables) = tables.expect("the tables");
         let quoted = tables.split('"').skip(1).step_by(2);
-        for name in quoted.filter(|name| name.contains('_') && !name.ends_with('_')) {
+        for name in quoted
+            .filter(|name| name.contains('_') && !name.ends_with('_') && !name.starts_with('/'))
+        {
             let known = OPERATIONS.iter().any(|(operation, ..)| *operation == name);
             assert!(known, "{name} is no operation");
+        }
+    }
+
+    #[test]
+    fn what_a_create_has_made_is_read_where_the_document_says() {
+        for (name, method, path) in OPERATIONS {
+            if let Some(Twice::Taken(place)) = post_twice(name).filter(|_| *method == "POST") {
+                let Operation(reader, template) = place.read_by;
+                assert!(OPERATIONS.contains(&(reader, "GET", template)), "{reader}");
+                let collection = path.trim_end_matches('/');
+                let below = template.strip_prefix(collection).expect("below it");
+                assert!(below.starts_with(&format!("/{}{{", place.below)), "{below}");
+            }
         }
     }
 

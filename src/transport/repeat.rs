@@ -30,9 +30,14 @@ pub(super) enum Repeat {
     /// unless the caller has chosen it.
     Keyed { by_caller: bool },
     /// Look for the transition of this id among the run's states; if it was not made, send it again.
-    Transition { id: String, by_caller: bool },
+    Transition {
+        id: String,
+        by_caller: bool,
+        /// A rule of the server's may make it another one, which has no id.
+        may_become_another: bool,
+    },
     /// Send it again; a 409 then says that it was carried out if what is there is what was sent.
-    Named { url: Url },
+    Named { url: Url, read_by: Operation },
     /// Nothing: it would be done twice.
     Never,
     /// Nothing, not even if the server refused it: a part may have been done.
@@ -41,7 +46,7 @@ pub(super) enum Repeat {
 
 impl Repeat {
     /// How this request may be repeated; keys that it needs are added to its body.
-    pub fn prepare(operation: &Operation, request: &mut Request) -> Self {
+    pub fn prepare(operation: Operation, request: &mut Request) -> Self {
         match operation.twice(request.method()) {
             Twice::Nothing | Twice::Same => Self::Plain,
             Twice::SameInTurn => Self::InTurn,
@@ -55,7 +60,10 @@ impl Repeat {
                 let name = members(request).remove(place.field);
                 let name = name.and_then(|name| serde_json::from_str::<String>(name.get()).ok());
                 let url = name.and_then(|name| lookup(request.url(), place, &name));
-                url.map_or(Self::Never, |url| Self::Named { url })
+                url.map_or(Self::Never, |url| Self::Named {
+                    url,
+                    read_by: place.read_by,
+                })
             }
             Twice::Double => Self::Never,
             Twice::DoubleInParts => Self::NeverInParts,
@@ -74,15 +82,20 @@ impl Repeat {
     pub fn is_allowed_after(&self, failure: &Failure) -> bool {
         match self {
             Self::Never | Self::NeverInParts => false,
-            Self::InTurn => !failure.error.is_timeout(),
+            Self::InTurn
+            | Self::Transition {
+                may_become_another: true,
+                ..
+            } => !failure.may_still_be_done(),
             _ => true,
         }
     }
 
-    /// Whether *calling* again is as good as sending again.
-    pub fn holds_for_another_call(&self) -> bool {
+    /// Whether *calling* again is as good as sending again, when an earlier attempt is perhaps late.
+    pub fn holds_for_another_call(&self, late: bool) -> bool {
         match self {
-            Self::Plain | Self::InTurn | Self::GoneIsDone => true,
+            Self::Plain | Self::GoneIsDone => true,
+            Self::InTurn => !late,
             Self::Keyed { by_caller } | Self::Transition { by_caller, .. } => *by_caller,
             Self::Named { .. } | Self::Never | Self::NeverInParts => false,
         }
@@ -135,10 +148,13 @@ fn add_key(key: Key, request: &mut Request) -> Option<Repeat> {
             let id = serde_json::from_str(details.get("transition_id")?.get()).ok()?;
             state.insert("state_details".to_owned(), to_raw_value(&details).ok()?);
             body.insert("state".to_owned(), to_raw_value(&state).ok()?);
-            (
-                serde_json::to_vec(&body),
-                Repeat::Transition { id, by_caller },
-            )
+            let repeat = Repeat::Transition {
+                id,
+                by_caller,
+                // A failure becomes another try, if the run has some left.
+                may_become_another: state.get("type").is_none_or(|ty| ty.get() == r#""FAILED""#),
+            };
+            (serde_json::to_vec(&body), repeat)
         }
     };
     *request.body_mut() = Some(body.ok()?.into());
@@ -199,12 +215,14 @@ impl Transition {
         }
         // The state that a run is created with is not what became of a transition.
         let newest = newest.filter(|_| list.len() > 1);
-        // The server tells its time in whole seconds. A state of the second in which the transition was
-        // sent came before it if a client has made it, and after it if a rule of the server's has.
+        // The server tells its time in whole seconds, and up to one second late. What is younger than
+        // that came after the transition; and so did a state that a rule of the server's makes.
         let sent = states.date() - sent_ago;
         let overtaken = newest.is_some_and(|newest| {
-            let by_client = newest.transition().is_some();
-            newest.timestamp >= sent + Duration::from_secs(u64::from(by_client))
+            let by_rule = newest.transition().is_none()
+                && matches!(newest.type_.as_deref(), Some("SCHEDULED" | "CANCELLED"));
+            let allowance = if by_rule { 0 } else { 2 };
+            newest.timestamp >= sent + Duration::from_secs(allowance)
         });
         Some(match overtaken {
             true => Self::Overtaken,
@@ -215,6 +233,8 @@ impl Transition {
 
 #[derive(Deserialize)]
 struct RunState {
+    #[serde(rename = "type")]
+    type_: Option<String>,
     timestamp: DateTime<Utc>,
     state_details: Option<RunStateDetails>,
 }
@@ -256,7 +276,7 @@ pub(super) fn is_ours(sent: &Request, found: &Reply, sent_ago: Duration) -> bool
     };
     let created = found_object.get("created").and_then(Value::as_str);
     let created = created.and_then(|created| DateTime::parse_from_rfc3339(created).ok());
-    // `Date` has no fractions of a second, and so is never late.
+    // `Date` has no fractions of a second, and so is never ahead.
     let began = found.date() - sent_ago;
     found.status == StatusCode::OK
         && created.is_some_and(|created| created >= began)

@@ -14,11 +14,11 @@ pub(super) fn span(call: &Call) -> Span {
     info_span!(
         "prefect.call",
         "otel.kind" = "client",
-        "otel.name" = format_args!("{} {}", call.method(), operation.template),
+        "otel.name" = format_args!("{} {}", call.method(), operation.template()),
         "otel.status_code" = Empty,
-        "prefect.operation" = operation.name,
+        "prefect.operation" = operation.name(),
         "http.request.method" = call.method().as_str(),
-        "url.template" = operation.template,
+        "url.template" = operation.template(),
         "url.full" = url.as_str(),
         "server.address" = url.host_str(),
         "server.port" = url.port_or_known_default(),
@@ -34,24 +34,25 @@ pub(super) fn end<T>(
     call: &Call,
     result: Result<ResponseValue<T>>,
 ) -> Result<ResponseValue<T>> {
+    record(span, call, result.as_ref().map(ResponseValue::status));
+    result
+}
+
+fn record(span: &Span, call: &Call, result: Result<StatusCode, &Error>) {
     if span.is_disabled() {
-        return result;
+        return;
     }
-    let status = match &result {
-        Ok(reply) => Some(reply.status()),
-        Err(error) => error.status(),
-    };
+    let status = result.map_or_else(Error::status, Some);
     if let Some(status) = status {
         span.record("http.response.status_code", status.as_u16());
     }
     if call.attempts > 1 {
         span.record("http.request.resend_count", call.attempts - 1);
     }
-    if let Err(error) = &result {
+    if let Err(error) = result {
         span.record("otel.status_code", "ERROR");
         span.record("error.type", display(error_type(error.kind(), status)));
     }
-    result
 }
 
 /// Whether anybody listens to the event of an attempt that succeeds.

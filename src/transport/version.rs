@@ -17,7 +17,7 @@ pub(crate) const PREFECT_VERSION: &str = "3.8.8";
 /// How long to wait for the version.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-const READ_VERSION: Operation = Operation::new("read_version", "/admin/version");
+const READ_VERSION: Operation = Operation("read_version", "/admin/version");
 
 /// The check, made before the first request of a client and its clones.
 pub(super) struct VersionCheck {
@@ -82,11 +82,12 @@ async fn check(asking: &Exchange<'_>) -> Option<Fit> {
     let transport = transport.with_timeout(transport.timeout().min(PATIENCE));
     let url = format!("{}/admin/version", transport.api_url());
     let request = transport.http().get(url);
-    let mut exchange = Exchange::new(&transport, request, &READ_VERSION).ok()?;
+    let mut exchange = Exchange::new(&transport, request, READ_VERSION).ok()?;
     // This is within an exchange itself.
     let reply = match Box::pin(exchange.reply()).await {
         Ok(reply) => reply,
-        Err(error) if error.is_connection() || error.is_timeout() => return None,
+        // Of 502 and its like, too: the server may be starting behind a gateway.
+        Err(error) if error.is_retryable() => return None,
         Err(error) => {
             tracing::debug!(kind = ?error.kind(), "the server does not tell its version");
             return Some(Fit::Compatible);

@@ -372,3 +372,14 @@ async fn a_fetch_that_is_given_up_does_not_block_the_others() {
     given_up.expect_err("no token comes");
     create(&client).await.expect("created");
 }
+
+/// Whoever tries only once does not spoil it for those who try longer.
+#[tokio::test]
+async fn a_token_is_fetched_with_the_clients_own_patience() {
+    let busy = reply(503, json!({"exception_message": "busy"}));
+    let server = Scripted::start([busy, token("T1", HOUR), flow()]).await;
+    let (client, _) = sending(&server);
+    create(&client.with_retry(RetryPolicy::none()))
+        .await
+        .expect("the token came");
+}

@@ -112,7 +112,7 @@ async fn a_404_of_a_gateways_is_no_word_of_what_was_deleted() {
 /// The server answers so when its database was locked, or lost in the middle.
 #[tokio::test]
 async fn after_a_refusal_of_the_servers_a_name_that_is_taken_may_be_ours() {
-    let now = chrono::Utc::now();
+    let now = chrono::Utc::now() + chrono::TimeDelta::seconds(1);
     let variable = |value: &str| {
         reply(
             200,

@@ -56,10 +56,18 @@ async fn runs_from_a_deployment_are_not_doubled_either() {
         .raw()
         .bulk_create_flow_runs_from_deployment(&id, &runs)
         .await;
-    let created = created.expect("repeated").into_inner();
-    assert_eq!(created.results.expect("results").len(), 10);
+    let results = created
+        .expect("repeated")
+        .into_inner()
+        .results
+        .expect("results");
+    assert_eq!(results.len(), 10);
     repeated(&proxy, "POST", "/bulk");
-    assert_eq!(runs_of(flow).await, 11);
+    // A loaded server says of each run that it could not create that its database was locked.
+    let ids = results.iter().filter_map(|result| *result.flow_run_id);
+    let ids: std::collections::BTreeSet<_> = ids.collect();
+    let made = 1 + i64::try_from(ids.len()).expect("few");
+    assert_eq!(runs_of(flow).await, made, "{results:?}");
 }
 
 #[tokio::test]

@@ -126,6 +126,52 @@ async fn credentials_of_the_builder_replace_those_of_the_settings_of_whatever_ki
 }
 
 #[tokio::test]
+async fn credentials_of_the_settings_stay_with_the_origin_of_their_url() {
+    for (url, kept) in [
+        ("http://elsewhere/api", false),
+        ("http://127.0.0.1/api", false),
+    ] {
+        let sources = Sources::empty().variable("PREFECT_API_KEY", "pnu_1");
+        let moved = authorization(sources, |builder| {
+            // There and back again: what is dropped stays dropped.
+            let here = format!("{builder:?}");
+            let here = here.split('"').nth(1).expect("the URL").to_owned();
+            builder.api_url(url).api_url(here)
+        });
+        assert_eq!(moved.await.is_some(), kept, "{url}");
+    }
+    let sources = Sources::empty().variable("PREFECT_API_KEY", "pnu_1");
+    let same = authorization(sources, |builder| {
+        let here = format!("{builder:?}");
+        let here = here.split('"').nth(1).expect("the URL").to_owned();
+        builder.api_url(format!("{here}/"))
+    });
+    assert_eq!(same.await.as_deref(), Some("Bearer pnu_1"));
+}
+
+#[tokio::test]
+async fn headers_of_others_are_not_sent_to_the_server_of_a_profile_that_is_asked_for() {
+    let body = json!({"id": Uuid::new_v4(), "created": null, "updated": null, "name": "etl"});
+    let server = Scripted::start([reply(200, body)]).await;
+    let folder = Folder::new();
+    folder.profiles(&format!(
+        "[profiles.p]\nPREFECT_API_URL = '{}'\nPREFECT_CLIENT_CUSTOM_HEADERS = '{{\"X-Own\": \"1\"}}'",
+        server.url
+    ));
+    let others = r#"{"Cookie": "hunter2", "X-Own": "hunter2"}"#;
+    let sources = folder
+        .sources()
+        .variable("PREFECT_CLIENT_CUSTOM_HEADERS", others);
+    let settings = sources.load_profile("p").expect("settings");
+    let builder = settings.client_builder().csrf(false).version_check(false);
+    let client = builder.build().expect("a client");
+    client.raw().read_flow(&Uuid::new_v4()).await.expect("read");
+    let request = &server.requests()[0];
+    assert_eq!(request.header("x-own"), Some("1"));
+    assert!(!request.head.contains("hunter2"), "{}", request.head);
+}
+
+#[tokio::test]
 async fn the_builder_wins_over_the_settings() {
     let body = json!({"id": Uuid::new_v4(), "created": null, "updated": null, "name": "etl"});
     let server = Scripted::start([Step::Reply(200, Vec::new(), body.to_string())]).await;

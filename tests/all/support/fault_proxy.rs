@@ -89,13 +89,15 @@ impl FaultProxy {
         self.shared.delivered.lock().expect("not poisoned").clone()
     }
 
-    /// Options of a client that goes through the proxy, and waits little.
+    /// Options of a client that goes through the proxy, and waits little, but long enough for a loaded
+    /// server's database.
     pub fn builder(&self) -> ClientBuilder {
+        let retry = RetryPolicy::default().base_delay(Duration::from_millis(50));
         Client::builder()
             .api_url(&self.url)
             .csrf(false)
             .version_check(false)
-            .retry(RetryPolicy::default().base_delay(Duration::from_millis(50)))
+            .retry(retry.attempts(10))
     }
 }
 
