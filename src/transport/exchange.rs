@@ -4,12 +4,13 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderValue;
-use reqwest::{Request, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Request, RequestBuilder, Response, StatusCode};
 
 use super::failure::{Effect, Failure};
 use super::hooks::Attempt;
+use super::lookup::{self, Transition};
 use super::operation::Operation;
-use super::repeat::{self, Repeat, Transition};
+use super::repeat::{self, Repeat};
 use super::reply::Reply;
 use super::{Transport, trace};
 use crate::error::{Call, Error, ErrorKind, Result};
@@ -17,8 +18,6 @@ use crate::retry::RetryPolicy;
 
 /// How often one call has its CSRF token replaced: more means that the server takes none.
 const MOST_TOKENS: u32 = 2;
-
-const READ_STATES: Operation = Operation("read_flow_run_states", "/flow_run_states/");
 
 /// Set to `true` in the replies of a server that will be back.
 const MAINTENANCE: &str = "prefect-maintenance";
@@ -131,10 +130,7 @@ impl<'a> Exchange<'a> {
             failures += 1;
             counted += u32::from(!failure.maintenance);
 
-            let csrf = transport.csrf();
-            let rejected = csrf
-                .rejected(token, self.call.method(), &failure.error)
-                .await;
+            let rejected = self.is_about_the_token(token, &failure).await;
             let delay = match rejected && tokens < MOST_TOKENS {
                 true => Some(Duration::ZERO),
                 false => self.delay(&failure, effect, failures, counted),
@@ -185,6 +181,14 @@ impl<'a> Exchange<'a> {
             *request.timeout_mut() = Some(self.timeout());
         }
         Ok((request, token))
+    }
+
+    /// Whether it failed for its CSRF token; then the next attempt has another.
+    async fn is_about_the_token(&self, token: Option<HeaderValue>, failure: &Failure) -> bool {
+        let csrf = self.transport.csrf();
+        let rejected = csrf.rejected(token, self.call.method(), &failure.error);
+        let rejected = self.in_time(async { Ok(rejected.await) }).await;
+        rejected.unwrap_or(false)
     }
 
     /// Waits for what must come before the request, up to the deadline.
@@ -315,7 +319,7 @@ impl<'a> Exchange<'a> {
                 Repeat::Named { url, read_by } if status == Some(StatusCode::CONFLICT) => {
                     match self.look(url.clone(), *read_by, since).await {
                         Some((found, ago)) => {
-                            if repeat::is_ours(self.call.request(), &found, ago) {
+                            if lookup::is_ours(self.call.request(), &found, ago) {
                                 return Ok(Answer::Read(found));
                             }
                         }
@@ -338,31 +342,6 @@ impl<'a> Exchange<'a> {
             uncertain,
             again && (!uncertain || self.repeat.holds_for_another_call(self.late)),
         )
-    }
-
-    /// What became of a transition of which nobody knows.
-    async fn find_transition(&self, id: &str, since: Instant) -> Option<Transition> {
-        let run = self.call.url().path_segments()?.rev().nth(1)?;
-        let mut url = self.call.url().clone();
-        let path = url.path().rsplit_once("/flow_runs/")?.0.to_owned();
-        url.set_path(&format!("{path}/flow_run_states/"));
-        url.set_query(Some(&format!("flow_run_id={run}")));
-        let (states, ago) = self.look(url, READ_STATES, since).await?;
-        Transition::read(states, id, ago)
-    }
-
-    /// Reads something on behalf of this call; also how long ago `since` was when it was read.
-    async fn look(
-        &self,
-        url: Url,
-        operation: Operation,
-        since: Instant,
-    ) -> Option<(Reply, Duration)> {
-        let transport = self.subordinate(self.transport.retry().clone());
-        let request = transport.http().get(url);
-        let mut exchange = Exchange::new(&transport, request, operation).ok()?;
-        let found = Box::pin(exchange.reply()).await.ok()?;
-        Some((found, since.elapsed()))
     }
 
     /// Tells the log, and the user's observers, of an attempt.

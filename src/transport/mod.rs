@@ -5,6 +5,7 @@ mod csrf;
 mod exchange;
 mod failure;
 mod hooks;
+mod lookup;
 mod operation;
 mod path;
 mod repeat;

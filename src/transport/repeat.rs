@@ -1,11 +1,8 @@
 //! Making a request one that can be repeated, and reading the reply to its repetition.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use reqwest::{Request, StatusCode, Url};
-use serde::Deserialize;
+use reqwest::{Request, Url};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
@@ -15,7 +12,7 @@ use super::operation::{Key, Operation, Place, Twice};
 use super::reply::Reply;
 
 /// Members of a JSON object, with their values as they are written.
-type Members = BTreeMap<String, Box<RawValue>>;
+pub(super) type Members = BTreeMap<String, Box<RawValue>>;
 
 /// What may be done when nobody knows whether a request was carried out.
 #[derive(Debug, PartialEq)]
@@ -102,7 +99,7 @@ impl Repeat {
     }
 }
 
-fn members(request: &Request) -> Members {
+pub(super) fn members(request: &Request) -> Members {
     let body = request.body().and_then(reqwest::Body::as_bytes);
     body.and_then(|body| serde_json::from_slice(body).ok())
         .unwrap_or_default()
@@ -176,80 +173,6 @@ fn is_given(value: &RawValue) -> bool {
     !matches!(value.get(), "null" | r#""""#)
 }
 
-/// What a run's states say of a transition of which nobody knows whether it was made.
-pub(super) enum Transition {
-    /// It was, and this is the reply to it.
-    Made(Reply),
-    /// The run has taken another state since; what was proposed for the one before does not fit.
-    Overtaken,
-    /// It was not.
-    NotMade,
-}
-
-impl Transition {
-    /// By the list of a run's states, as the server sent it so long after the transition was.
-    pub fn read(states: Reply, id: &str, sent_ago: Duration) -> Option<Self> {
-        let list: Vec<Box<RawValue>> = serde_json::from_slice(&states.body).ok()?;
-        let mut newest: Option<RunState> = None;
-        for raw in &list {
-            let state: RunState = serde_json::from_str(raw.get()).ok()?;
-            if state
-                .transition()
-                .is_some_and(|its| its.eq_ignore_ascii_case(id))
-            {
-                let reply = format!(
-                    r#"{{"state":{},"status":"ACCEPT","details":{{"type":"accept_details"}}}}"#,
-                    raw.get()
-                );
-                return Some(Self::Made(Reply {
-                    body: reply.into(),
-                    ..states
-                }));
-            }
-            if newest
-                .as_ref()
-                .is_none_or(|newest| newest.timestamp <= state.timestamp)
-            {
-                newest = Some(state);
-            }
-        }
-        // The state that a run is created with is not what became of a transition.
-        let newest = newest.filter(|_| list.len() > 1);
-        // The server tells its time in whole seconds, and up to one second late. What is younger than
-        // that came after the transition; and so did a state that a rule of the server's makes.
-        let sent = states.date() - sent_ago;
-        let overtaken = newest.is_some_and(|newest| {
-            let by_rule = newest.transition().is_none()
-                && matches!(newest.type_.as_deref(), Some("SCHEDULED" | "CANCELLED"));
-            let allowance = if by_rule { 0 } else { 2 };
-            newest.timestamp >= sent + Duration::from_secs(allowance)
-        });
-        Some(match overtaken {
-            true => Self::Overtaken,
-            false => Self::NotMade,
-        })
-    }
-}
-
-#[derive(Deserialize)]
-struct RunState {
-    #[serde(rename = "type")]
-    type_: Option<String>,
-    timestamp: DateTime<Utc>,
-    state_details: Option<RunStateDetails>,
-}
-
-#[derive(Deserialize)]
-struct RunStateDetails {
-    transition_id: Option<String>,
-}
-
-impl RunState {
-    fn transition(&self) -> Option<&str> {
-        self.state_details.as_ref()?.transition_id.as_deref()
-    }
-}
-
 /// The reply to a transition that was made by an earlier attempt of this call, as it would have been.
 pub(super) fn as_accepted(reply: &Reply) -> Option<Reply> {
     let mut result: Members = serde_json::from_slice(&reply.body).ok()?;
@@ -266,39 +189,4 @@ pub(super) fn as_accepted(reply: &Reply) -> Option<Reply> {
         body: serde_json::to_vec(&result).ok()?.into(),
         ..reply.clone()
     })
-}
-
-/// Whether what was found under a name is what a create of this call has made: it has what was sent,
-/// and came to be since the create was first sent, by the server's own clock.
-pub(super) fn is_ours(sent: &Request, found: &Reply, sent_ago: Duration) -> bool {
-    let Ok(Value::Object(found_object)) = serde_json::from_slice(&found.body) else {
-        return false;
-    };
-    let created = found_object.get("created").and_then(Value::as_str);
-    let created = created.and_then(|created| DateTime::parse_from_rfc3339(created).ok());
-    // `Date` has no fractions of a second, and so is never ahead.
-    let began = found.date() - sent_ago;
-    found.status == StatusCode::OK
-        && created.is_some_and(|created| created >= began)
-        && members(sent).iter().all(|(name, sent)| {
-            let sent = serde_json::from_str(sent.get()).unwrap_or(Value::Null);
-            same(&sent, found_object.get(name).unwrap_or(&Value::Null))
-        })
-}
-
-/// Whether two values are the same; 1 is 1.0, as it is to the server.
-fn same(one: &Value, other: &Value) -> bool {
-    match (one.as_f64(), other.as_f64()) {
-        (Some(one), Some(other)) => one == other,
-        _ => one == other,
-    }
-}
-
-impl Reply {
-    /// When the server sent it, by its own clock.
-    pub(super) fn date(&self) -> DateTime<Utc> {
-        let date = self.headers.get(reqwest::header::DATE);
-        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
-        date.map_or_else(Utc::now, |date| date.to_utc())
-    }
 }

@@ -1,8 +1,9 @@
 //! A reply that was read to its end, and what is made of it.
 
+use chrono::{DateTime, Utc};
 use progenitor_client::ResponseValue;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Call, Error, ErrorKind, Result};
@@ -16,6 +17,13 @@ pub(super) struct Reply {
 }
 
 impl Reply {
+    /// When the server sent it, by its own clock.
+    pub(super) fn date(&self) -> DateTime<Utc> {
+        let date = self.headers.get(DATE);
+        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
+        date.map_or_else(Utc::now, |date| date.to_utc())
+    }
+
     /// The value of a JSON body.
     pub fn json<T: DeserializeOwned>(self, call: &Call) -> Result<ResponseValue<T>> {
         match serde_json::from_slice(&self.body) {
