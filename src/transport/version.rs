@@ -50,6 +50,9 @@ impl VersionCheck {
         // Who comes second waits for the first one's answer, and does not ask again.
         let checks = self.checks.load(Ordering::SeqCst);
         let mut incompatible = self.incompatible.lock().await;
+        if !self.wanted.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         if self.checks.load(Ordering::SeqCst) == checks {
             *incompatible = match check(exchange).await {
                 Some(Fit::Compatible) => {
