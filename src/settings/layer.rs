@@ -18,19 +18,20 @@ pub(super) type Values = BTreeMap<String, Raw>;
 pub(super) struct Layer {
     pub origin: Origin,
     pub values: Values,
-    /// Whether its credentials may be sent to where the settings lead.
-    pub is_trusted: bool,
 }
 
 impl Layer {
     fn new(origin: Origin, values: Values) -> Self {
-        Self {
-            origin,
-            values,
-            is_trusted: true,
-        }
+        Self { origin, values }
     }
 }
+
+pub(super) const KEY: &str = "PREFECT_API_KEY";
+pub(super) const AUTH_STRING: &str = "PREFECT_API_AUTH_STRING";
+pub(super) const HEADERS: &str = "PREFECT_CLIENT_CUSTOM_HEADERS";
+
+/// What is a credential, or may hold one, as any header may.
+const CREDENTIALS: [&str; 3] = [KEY, AUTH_STRING, HEADERS];
 
 /// All sources.
 pub(super) struct Layers {
@@ -88,10 +89,13 @@ impl Layers {
             let profile = Layer::new(Origin::Profile(name.clone()), values);
             if asked.is_some() {
                 // The key to another server must not be sent to that of the profile.
-                let leads_elsewhere = profile.values.contains_key("PREFECT_API_URL");
-                layers
-                    .iter_mut()
-                    .for_each(|layer| layer.is_trusted = !leads_elsewhere);
+                if profile.values.contains_key("PREFECT_API_URL") {
+                    for layer in &mut layers {
+                        layer
+                            .values
+                            .retain(|name, _| !CREDENTIALS.contains(&name.as_str()));
+                    }
+                }
                 layers.insert(0, profile);
             } else {
                 layers.push(profile);

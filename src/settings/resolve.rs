@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::layer::{Layer, Layers};
+use super::layer::{AUTH_STRING, HEADERS, KEY, Layer, Layers};
 use super::value::{Parsed, Raw};
 use super::{Origin, Settings, Shown, Sources};
 use crate::api_url::without_credentials;
 use crate::config::is_protected;
 use crate::error::{Error, Result};
-
-const HEADERS: &str = "PREFECT_CLIENT_CUSTOM_HEADERS";
 
 const REDACTED: &str = "[redacted]";
 
@@ -22,11 +20,12 @@ impl Layers {
             layers: &self.layers,
             shown: BTreeMap::new(),
         };
+        let secret = |_: &String| REDACTED.to_owned();
         let url = |url: &String| without_credentials(url);
         let settings = Settings {
             api_url: find.first("PREFECT_API_URL", Raw::text, url)?,
-            api_key: find.credential("PREFECT_API_KEY")?,
-            auth_string: find.credential("PREFECT_API_AUTH_STRING")?,
+            api_key: find.first(KEY, Raw::text, secret)?,
+            auth_string: find.first(AUTH_STRING, Raw::text, secret)?,
             timeout: find.first("PREFECT_API_REQUEST_TIMEOUT", Raw::seconds, |timeout| {
                 timeout.as_secs_f64().to_string()
             })?,
@@ -83,27 +82,7 @@ impl Find<'_> {
         parse: impl Fn(&Raw) -> Parsed<T>,
         show: impl Fn(&T) -> String,
     ) -> Result<Option<T>> {
-        self.first_of(|_| true, name, parse, show)
-    }
-
-    /// As `first`, of layers whose credentials may be sent.
-    fn credential(&mut self, name: &'static str) -> Result<Option<String>> {
-        self.first_of(
-            |layer| layer.is_trusted,
-            name,
-            Raw::text,
-            |_| REDACTED.to_owned(),
-        )
-    }
-
-    fn first_of<T>(
-        &mut self,
-        counts: impl Fn(&Layer) -> bool,
-        name: &'static str,
-        parse: impl Fn(&Raw) -> Parsed<T>,
-        show: impl Fn(&T) -> String,
-    ) -> Result<Option<T>> {
-        let mut layers = self.layers.iter().filter(|layer| counts(layer));
+        let mut layers = self.layers.iter();
         let found = layers.find_map(|layer| Some((&layer.origin, layer.values.get(name)?)));
         let Some((origin, raw)) = found else {
             return Ok(None);
@@ -133,9 +112,7 @@ impl Find<'_> {
     /// sets itself are left out, with a warning.
     fn headers(&mut self, warnings: &mut Vec<String>) -> Result<BTreeMap<String, String>> {
         let mut headers = BTreeMap::<String, String>::new();
-        // Any header may be a credential.
-        let layers = self.layers.iter().filter(|layer| layer.is_trusted);
-        for Layer { origin, values, .. } in layers {
+        for Layer { origin, values } in self.layers {
             let Some(raw) = values.get(HEADERS) else {
                 continue;
             };

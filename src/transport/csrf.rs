@@ -1,14 +1,14 @@
 //! Tokens against cross-site request forgery, which a server may want on all that is not a GET.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Request, StatusCode};
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::exchange::Exchange;
+use super::flight::SingleFlight;
 use super::operation::Operation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::CsrfToken;
@@ -28,13 +28,16 @@ pub(super) struct Csrf {
     /// Until the server says that it needs none.
     wanted: AtomicBool,
     client: Uuid,
-    token: Mutex<Option<Token>>,
-    /// How many fetches have failed.
-    failures: AtomicU64,
-    last_failure: std::sync::Mutex<Option<Error>>,
+    fetched: SingleFlight<Fetched>,
 }
 
-#[derive(Clone)]
+/// What came of the last fetch.
+#[derive(Default)]
+struct Fetched {
+    token: Option<Token>,
+    failure: Option<Error>,
+}
+
 struct Token {
     value: HeaderValue,
     until: Instant,
@@ -46,9 +49,7 @@ impl Csrf {
             enabled,
             wanted: AtomicBool::new(enabled),
             client: Uuid::new_v4(),
-            token: Mutex::default(),
-            failures: AtomicU64::new(0),
-            last_failure: std::sync::Mutex::default(),
+            fetched: SingleFlight::default(),
         }
     }
 
@@ -76,30 +77,22 @@ impl Csrf {
     async fn token(&self, exchange: &Exchange<'_>) -> Result<Option<HeaderValue>> {
         // Who comes second waits for the first one's token, or failure: a server that hangs would
         // else hold up each after the other. A fetch that is cancelled leaves neither.
-        let failures = self.failures.load(Ordering::SeqCst);
-        let mut token = self.token.lock().await;
+        let (mut fetched, has_failed) = self.fetched.join().await;
         let now = exchange.transport().clock().now();
-        if let Some(token) = token.as_ref().filter(|token| token.until > now) {
+        if let Some(token) = fetched.token.as_ref().filter(|token| token.until > now) {
             return Ok(Some(token.value.clone()));
         }
-        if self.failures.load(Ordering::SeqCst) != failures
-            && let Some(failure) = &*self.last_failure()
-        {
+        if let Some(failure) = fetched.failure.as_ref().filter(|_| has_failed) {
             return Err(failure.copy());
         }
-        *token = match self.wanted.load(Ordering::Relaxed) {
+        fetched.token = match self.wanted.load(Ordering::Relaxed) {
             true => self.fetch(exchange).await.inspect_err(|error| {
-                *self.last_failure() = Some(error.copy());
-                self.failures.fetch_add(1, Ordering::SeqCst);
+                fetched.failure = Some(error.copy());
+                self.fetched.end();
             })?,
             false => None,
         };
-        Ok(token.as_ref().map(|token| token.value.clone()))
-    }
-
-    fn last_failure(&self) -> std::sync::MutexGuard<'_, Option<Error>> {
-        let failure = self.last_failure.lock();
-        failure.unwrap_or_else(std::sync::PoisonError::into_inner)
+        Ok(fetched.token.as_ref().map(|token| token.value.clone()))
     }
 
     /// Whether a failure is about the token that was sent, or about none; then the next request gets
@@ -122,10 +115,10 @@ impl Csrf {
         if !about_tokens {
             return false;
         }
-        let mut token = self.token.lock().await;
+        let (mut fetched, _) = self.fetched.join().await;
         // Another task may have replaced it already.
-        if token.as_ref().map(|token| &token.value) == sent.as_ref() {
-            *token = None;
+        if fetched.token.as_ref().map(|token| &token.value) == sent.as_ref() {
+            fetched.token = None;
         }
         self.wanted.store(true, Ordering::Relaxed);
         true

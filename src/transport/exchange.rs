@@ -114,18 +114,18 @@ impl<'a> Exchange<'a> {
             };
             self.call.attempts += 1;
             let (started, sent) = (transport.clock().now(), Instant::now());
-            let failure = match self.attempt(request, wanted).await {
+            let mut failure = match self.attempt(request, wanted).await {
                 Ok(answer) => {
                     self.observe(started, Ok(answer.status()), None);
                     return Ok(answer);
                 }
                 Err(failure) => failure,
             };
-            let effect = self.repeat.effect(failure.effect);
-            if effect != Effect::None {
+            failure.effect = self.repeat.effect(failure.effect);
+            if failure.effect != Effect::None {
                 self.unclear.get_or_insert(sent);
             }
-            self.uncertain |= effect == Effect::Unknown;
+            self.uncertain |= failure.effect == Effect::Unknown;
             self.late |= failure.may_still_be_done();
             failures += 1;
             counted += u32::from(!failure.maintenance);
@@ -133,7 +133,7 @@ impl<'a> Exchange<'a> {
             let rejected = self.is_about_the_token(token, &failure).await;
             let delay = match rejected && tokens < MOST_TOKENS {
                 true => Some(Duration::ZERO),
-                false => self.delay(&failure, effect, failures, counted),
+                false => self.delay(&failure, failures, counted),
             };
             tokens += u32::from(rejected);
             self.observe(started, Err(&failure.error), delay);
@@ -280,15 +280,9 @@ impl<'a> Exchange<'a> {
     }
 
     /// How long to wait for the next attempt, if there is to be one.
-    fn delay(
-        &self,
-        failure: &Failure,
-        effect: Effect,
-        failures: u32,
-        counted: u32,
-    ) -> Option<Duration> {
+    fn delay(&self, failure: &Failure, failures: u32, counted: u32) -> Option<Duration> {
         let policy = self.transport.retry();
-        let safe = effect != Effect::Unknown || self.repeat.is_allowed_after(failure);
+        let safe = failure.effect != Effect::Unknown || self.repeat.is_allowed_after(failure);
         let may_pass = failure.may_pass(policy, self.transport.was_reached());
         if !safe || !may_pass || !(failure.maintenance || policy.allows(counted)) {
             return None;

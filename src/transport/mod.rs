@@ -4,6 +4,7 @@ mod connection;
 mod csrf;
 mod exchange;
 mod failure;
+mod flight;
 mod hooks;
 mod lookup;
 mod operation;

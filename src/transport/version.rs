@@ -1,12 +1,12 @@
 //! Whether client and server are of one major version.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use progenitor_client::ResponseValue;
-use tokio::sync::Mutex;
 
 use super::exchange::Exchange;
+use super::flight::SingleFlight;
 use super::operation::Operation;
 use crate::error::{ErrorKind, Result};
 use crate::retry::RetryPolicy;
@@ -23,18 +23,15 @@ const READ_VERSION: Operation = Operation("read_version", "/admin/version");
 pub(super) struct VersionCheck {
     /// Until the server was found to fit, or does not tell.
     wanted: AtomicBool,
-    /// How many checks have ended.
-    checks: AtomicU64,
-    /// Why the last one failed.
-    incompatible: Mutex<Option<String>>,
+    /// Why the last check failed.
+    incompatible: SingleFlight<Option<String>>,
 }
 
 impl VersionCheck {
     pub fn new(wanted: bool) -> Self {
         Self {
             wanted: AtomicBool::new(wanted),
-            checks: AtomicU64::new(0),
-            incompatible: Mutex::default(),
+            incompatible: SingleFlight::default(),
         }
     }
 
@@ -48,12 +45,11 @@ impl VersionCheck {
             return Ok(());
         }
         // Who comes second waits for the first one's answer, and does not ask again.
-        let checks = self.checks.load(Ordering::SeqCst);
-        let mut incompatible = self.incompatible.lock().await;
+        let (mut incompatible, has_ended) = self.incompatible.join().await;
         if !self.wanted.load(Ordering::Relaxed) {
             return Ok(());
         }
-        if self.checks.load(Ordering::SeqCst) == checks {
+        if !has_ended {
             *incompatible = match check(exchange).await {
                 Some(Fit::Compatible) => {
                     self.wanted.store(false, Ordering::Relaxed);
@@ -64,7 +60,7 @@ impl VersionCheck {
                 )),
                 None => None,
             };
-            self.checks.fetch_add(1, Ordering::SeqCst);
+            self.incompatible.end();
         }
         match &*incompatible {
             Some(why) => Err(call.error(ErrorKind::IncompatibleServer, why)),

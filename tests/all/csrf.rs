@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::support::http::Message;
-use crate::support::{FakeClock, Scripted, Step, live_builder, reply, unique};
+use crate::support::{FakeClock, Scripted, Step, flow, live_builder, reply, unique};
 
 /// A real server that wants tokens.
 async fn protected() -> &'static LocalServer {
@@ -31,14 +31,6 @@ fn token(value: &str, lifetime: Duration) -> Step {
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-fn flow() -> Step {
-    let id = Uuid::new_v4();
-    reply(
-        200,
-        json!({"id": id, "created": null, "updated": null, "name": "etl"}),
-    )
-}
 
 fn invalid() -> Step {
     reply(

@@ -12,15 +12,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use uuid::Uuid;
 
-use crate::support::{Scripted, Step, refusal, reply};
-
-fn flow() -> Step {
-    let id = Uuid::new_v4();
-    reply(
-        200,
-        json!({"id": id, "created": null, "updated": null, "name": "etl"}),
-    )
-}
+use crate::support::{Scripted, Step, flow, refusal, reply};
 
 type Fields = BTreeMap<&'static str, String>;
 

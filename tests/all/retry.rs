@@ -8,15 +8,7 @@ use prefect_sdk::{Client, Error, RetryPolicy};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{FakeClock, ForwardProxy, Scripted, Step, refusal, reply};
-
-fn flow() -> Step {
-    let id = Uuid::new_v4();
-    reply(
-        200,
-        json!({"id": id, "created": null, "updated": null, "name": "etl"}),
-    )
-}
+use crate::support::{FakeClock, ForwardProxy, Scripted, Step, flow, refusal, reply};
 
 /// Creates a flow, which is an upsert and can be repeated.
 async fn create(client: &Client) -> Result<(), Error> {

@@ -5,15 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::http::Message;
-use crate::support::{Log, Scripted, Step, live_builder, refusal, reply};
-
-fn flow() -> Step {
-    let id = Uuid::new_v4();
-    reply(
-        200,
-        json!({"id": id, "created": null, "updated": null, "name": "etl"}),
-    )
-}
+use crate::support::{Log, Scripted, Step, flow, live_builder, refusal, reply};
 
 fn asks_for_the_version(request: &Message) -> bool {
     request.target() == "/api/admin/version"

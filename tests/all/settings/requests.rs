@@ -1,16 +1,14 @@
 //! What settings do to requests.
 
 use prefect_sdk::{ClientBuilder, Sources};
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{Folder, load};
-use crate::support::{Scripted, Step, reply};
+use crate::support::{Scripted, flow};
 
 /// The headers of a request by a client with these settings.
 async fn headers(sources: Sources) -> crate::support::http::Message {
-    let body = json!({"id": Uuid::new_v4(), "created": null, "updated": null, "name": "etl"});
-    let server = Scripted::start([reply(200, body)]).await;
+    let server = Scripted::start([flow()]).await;
     let sources = sources
         .variable("PREFECT_API_URL", &server.url)
         .variable("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED", "false")
@@ -84,8 +82,7 @@ async fn authorization(
     sources: Sources,
     change: impl FnOnce(ClientBuilder) -> ClientBuilder,
 ) -> Option<String> {
-    let body = json!({"id": Uuid::new_v4(), "created": null, "updated": null, "name": "etl"});
-    let server = Scripted::start([reply(200, body)]).await;
+    let server = Scripted::start([flow()]).await;
     let builder = load(&sources.variable("PREFECT_API_URL", &server.url)).client_builder();
     let builder = change(builder.csrf(false).version_check(false));
     let client = builder.build().expect("a client");
@@ -151,8 +148,7 @@ async fn credentials_of_the_settings_stay_with_the_origin_of_their_url() {
 
 #[tokio::test]
 async fn headers_of_others_are_not_sent_to_the_server_of_a_profile_that_is_asked_for() {
-    let body = json!({"id": Uuid::new_v4(), "created": null, "updated": null, "name": "etl"});
-    let server = Scripted::start([reply(200, body)]).await;
+    let server = Scripted::start([flow()]).await;
     let folder = Folder::new();
     folder.profiles(&format!(
         "[profiles.p]\nPREFECT_API_URL = '{}'\nPREFECT_CLIENT_CUSTOM_HEADERS = '{{\"X-Own\": \"1\"}}'",
@@ -173,8 +169,7 @@ async fn headers_of_others_are_not_sent_to_the_server_of_a_profile_that_is_asked
 
 #[tokio::test]
 async fn the_builder_wins_over_the_settings() {
-    let body = json!({"id": Uuid::new_v4(), "created": null, "updated": null, "name": "etl"});
-    let server = Scripted::start([Step::Reply(200, Vec::new(), body.to_string())]).await;
+    let server = Scripted::start([flow()]).await;
     let sources = Sources::empty()
         .variable("PREFECT_API_URL", "http://127.0.0.1:1/api")
         .variable("PREFECT_API_KEY", "pnu_1")

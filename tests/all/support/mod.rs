@@ -17,7 +17,7 @@ pub use clock::FakeClock;
 pub use fault_proxy::{Fault, FaultProxy};
 pub use front::{Authority, ForwardProxy};
 pub use log::Log;
-pub use scripted::{Scripted, Step, answer, refusal, reply};
+pub use scripted::{Scripted, Step, answer, flow, refusal, reply};
 
 /// A client of the real server: `PREFECT_TEST_API_URL`, or one that the first test starts.
 ///

@@ -34,6 +34,13 @@ pub fn refusal(status: u16) -> Step {
     reply(status, serde_json::json!({"exception_message": "why"}))
 }
 
+/// A reply to whoever creates or reads a flow.
+pub fn flow() -> Step {
+    let id = uuid::Uuid::new_v4();
+    let flow = serde_json::json!({"id": id, "created": null, "updated": null, "name": "etl"});
+    reply(200, flow)
+}
+
 impl Step {
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         if let Self::Reply(_, headers, _) = &mut self {
