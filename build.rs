@@ -11,6 +11,7 @@ use pipeline::problem::{Problem, Result};
 
 const VENDORED: &str = "openapi/prefect.yaml";
 const OVERLAY: &str = "openapi/overlay.yaml";
+const HANDLES: &str = "openapi/handles.yaml";
 
 fn main() -> ExitCode {
     match run() {
@@ -30,6 +31,7 @@ fn run() -> Result<()> {
     for path in [
         source.as_path(),
         Path::new(OVERLAY),
+        Path::new(HANDLES),
         Path::new("build"),
         Path::new("build.rs"),
     ] {
@@ -39,12 +41,22 @@ fn run() -> Result<()> {
         document::read(&source)?,
         &document::read(Path::new(OVERLAY))?,
     )?;
+    let table = pipeline::handles::Table::read(&document::read(Path::new(HANDLES))?)?;
+    let (homeless, stale) = pipeline::handles::unaccounted(&lowered.document, &table)?;
+    for operation in homeless {
+        println!("cargo::warning=the operation `{operation}` has no place in {HANDLES}");
+    }
     // Other versions lack some of what the rules are about; only for the vendored one is a rule
     // that matches nothing a sign that it went stale.
     if vendored {
         for (rule, _) in lowered.rules.iter().filter(|(_, hits)| *hits == 0) {
             println!(
                 "cargo::warning=the rule `{rule}` of build/normalise matches nothing any more"
+            );
+        }
+        for operation in stale {
+            println!(
+                "cargo::warning=no operation `{operation}`, as {HANDLES} has it, exists any more"
             );
         }
         for action in lowered
@@ -59,7 +71,7 @@ fn run() -> Result<()> {
         }
     }
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
-    for (file, text) in pipeline::write(&lowered.document)? {
+    for (file, text) in pipeline::write(&lowered.document, &table)? {
         let path = out.join(file);
         std::fs::write(&path, text)
             .map_err(|error| Problem::new(path.display().to_string(), error.to_string()))?;

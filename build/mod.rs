@@ -5,6 +5,7 @@
 pub mod client;
 pub mod document;
 pub mod emit;
+pub mod handles;
 pub mod normalise;
 pub mod overlay;
 pub mod problem;
@@ -38,10 +39,11 @@ pub fn lower(mut document: Value, overlay: &Value) -> Result<Lowered> {
 }
 
 /// The files that the build writes: name and source text.
-pub fn write(document: &Value) -> Result<[(&'static str, String); 3]> {
+pub fn write(document: &Value, table: &handles::Table) -> Result<[(&'static str, String); 4]> {
     Ok([
         ("client.rs", client::client(document)?),
         ("types.rs", emit::types(document)?),
         ("table.rs", emit::table(document)?),
+        ("handles.rs", handles::handles(document, table)?),
     ])
 }

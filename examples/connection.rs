@@ -1,4 +1,4 @@
-//! Which settings apply here, where they come from, and whether the server answers.
+//! Which settings apply here, where they come from, and what is wrong with the connection, if anything.
 //!
 //! `cargo run --example connection`, wherever `prefect` works.
 
@@ -9,7 +9,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::load()?;
     print!("{settings}");
     let client = settings.client_builder().build()?;
-    let version = client.raw().read_version().await?;
-    println!("{} answers: Prefect {}", client.api_url(), *version);
+    println!("{}", client.doctor().await);
     Ok(())
 }

@@ -18,7 +18,7 @@ async fn main() -> Result<()> {
             (server.client()?, Some(server))
         }
     };
-    let version = client.raw().read_version().await?.into_inner();
+    let version = client.version().await?;
     println!("Prefect {version} answers at {}\n", client.api_url());
 
     let limits = client.concurrency_limits();

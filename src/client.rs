@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::builder::ClientBuilder;
-use crate::concurrency_limits::ConcurrencyLimits;
 use crate::config::Config;
 use crate::error::Result;
 use crate::raw;
@@ -107,9 +106,9 @@ impl Client {
         &self.raw
     }
 
-    /// Tag-based concurrency limits: how many task runs with a tag may run at once.
-    pub fn concurrency_limits(&self) -> ConcurrencyLimits<'_> {
-        ConcurrencyLimits::new(&self.raw)
+    /// For what outlives a borrow of this client.
+    pub(crate) fn shared_raw(&self) -> Arc<raw::Client> {
+        self.raw.clone()
     }
 }
 

@@ -5,10 +5,10 @@
 //! *refer* to types by name (`client.rs`), and these modules write them: as calls of the macros in
 //! `src/types/macros.rs`, so that what is generated reads like a table.
 
-mod docs;
+pub mod docs;
 mod enumeration;
 mod object;
-mod rust_type;
+pub mod rust_type;
 mod table;
 mod union;
 mod usage;
@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::document::schemas;
 use super::problem::Result;
 
+pub use object::ident;
 pub use table::table;
 use usage::Usage;
 

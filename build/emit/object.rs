@@ -144,7 +144,7 @@ fn holds_secret(schema: &Value) -> bool {
 
 /// A field name: other characters become an underscore, and what Rust or the type itself has
 /// another use for gets one behind.
-fn ident(key: &str) -> String {
+pub fn ident(key: &str) -> String {
     let lower = |c: char| {
         if c.is_ascii_alphanumeric() {
             c.to_ascii_lowercase()

@@ -10,6 +10,8 @@ use super::body::ErrorBody;
 use super::{Error, ErrorKind};
 use crate::transport::Operation;
 
+const NO_SUCH_OPERATION: &str = "this server does not have the operation: it is of another version, or the API URL leads elsewhere";
+
 /// The call that an error is about.
 #[derive(Debug)]
 pub(crate) struct Call {
@@ -93,6 +95,13 @@ impl Call {
             .error(ErrorKind::of(status), message)
             .replied(status, headers, body);
         error.0.issues = issues;
+        // Every route that Prefect has says of what it does not find what that was.
+        let not_routed =
+            status == StatusCode::NOT_FOUND && !body.is_empty() && !error.names_an_object();
+        if not_routed || status == StatusCode::METHOD_NOT_ALLOWED {
+            error.0.kind = ErrorKind::Unsupported;
+            error = error.explained(NO_SUCH_OPERATION);
+        }
         error
     }
 }

@@ -18,9 +18,13 @@ pub enum ErrorKind {
     Unauthorized,
     /// 403: the credentials do not allow this.
     Forbidden,
-    /// 404: there is no such thing, or no such operation on this server.
+    /// 404: there is no such thing.
     NotFound,
-    /// 409: it exists already, or its state does not allow this.
+    /// 404 or 405 of a route: this server, older or newer than this client, does not have the
+    /// operation. (A wrong API URL looks the same.)
+    Unsupported,
+    /// 409: it exists already, or its state does not allow this. Also when the client itself sees that,
+    /// as of a run that is to resume and is not paused.
     Conflict,
     /// 410: it was there and is gone, as an expired lease.
     Gone,

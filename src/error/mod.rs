@@ -262,7 +262,12 @@ impl Error {
         self.0.kind == ErrorKind::Timeout
     }
 
-    /// Whether this is a 404.
+    /// Whether this server does not have the operation at all.
+    pub fn is_unsupported(&self) -> bool {
+        self.0.kind == ErrorKind::Unsupported
+    }
+
+    /// Whether this is a 404 of something that is not there.
     pub fn is_not_found(&self) -> bool {
         self.0.kind == ErrorKind::NotFound
     }

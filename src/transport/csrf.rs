@@ -155,6 +155,7 @@ impl Csrf {
 
 /// A server older than the protection has no such route.
 fn says_that_none_is_needed(error: &Error) -> bool {
-    error.is_not_found()
+    error.is_unsupported()
+        || error.is_not_found()
         || error.is_validation() && error.message().contains("CSRF protection is disabled")
 }

@@ -29,8 +29,7 @@ pub(crate) use hooks::Observer;
 pub use hooks::{Attempt, Intercepted, Interceptor};
 pub(crate) use operation::Operation;
 pub(crate) use path::segment;
-#[cfg(feature = "local-server")]
-pub(crate) use version::PREFECT_VERSION;
+pub(crate) use version::{PREFECT_VERSION, release};
 
 use crate::config::Config;
 use crate::error::{Call, ErrorKind, Result};
@@ -127,6 +126,21 @@ impl Transport {
         self.shared.config.cloud
     }
 
+    /// Waits as after so many failures of a call; `false` if that was the last attempt.
+    pub async fn wait_after(&self, failures: u32) -> bool {
+        let goes_on = self.retry.allows(failures);
+        if goes_on {
+            let delay = self.retry.delay(failures, None, fastrand::f64());
+            self.clock().sleep(delay).await;
+        }
+        goes_on
+    }
+
+    /// Whether it would give the server the CSRF tokens that it wants.
+    pub fn sends_csrf_tokens(&self) -> bool {
+        self.shared.config.csrf
+    }
+
     /// Sends a request whose reply is JSON.
     pub async fn json<T: DeserializeOwned>(
         &self,
@@ -195,7 +209,7 @@ impl Transport {
         &self.retry
     }
 
-    fn timeout(&self) -> Duration {
+    pub fn timeout(&self) -> Duration {
         self.timeout
     }
 

@@ -5,12 +5,16 @@ use crate::error::{Error, Result};
 /// One path segment, percent-encoded; the generated code calls it for every path parameter.
 ///
 /// `.` and `..` cannot be sent: every URL parser resolves them, encoded or not, so that the request
-/// would reach another endpoint. An empty segment would, too.
+/// would reach another endpoint. An empty segment would, too. And a server decodes `%2F` before it
+/// looks for the route, of which none has a slash within a parameter.
 pub(crate) fn segment(value: &str) -> Result<String> {
     match value {
         "" => Err(Error::invalid_request("a path parameter may not be empty")),
         "." | ".." => Err(Error::invalid_request(format!(
             "the path parameter {value:?} cannot be sent: URLs resolve `.` and `..`"
+        ))),
+        value if value.contains('/') => Err(Error::invalid_request(format!(
+            "{value:?} cannot be sent in a URL: no route of the API takes a `/`; a filter finds such a name"
         ))),
         // `\` is a slash to URL parsers; progenitor's own encoder leaves it alone.
         value => Ok(percent_encoding::utf8_percent_encode(value, SEGMENT).to_string()),
@@ -30,13 +34,13 @@ mod tests {
 
     #[test]
     fn what_would_end_or_change_a_path_is_encoded() {
-        let encoded = segment(r"a/b?c#d%e\f é").expect("can be sent");
-        assert_eq!(encoded, "a%2Fb%3Fc%23d%25e%5Cf%20%C3%A9");
+        let encoded = segment(r"a?c#d%e\f é").expect("can be sent");
+        assert_eq!(encoded, "a%3Fc%23d%25e%5Cf%20%C3%A9");
     }
 
     #[test]
-    fn dot_segments_are_refused() {
-        for value in ["", ".", ".."] {
+    fn what_no_url_can_name_is_refused() {
+        for value in ["", ".", "..", "a/b"] {
             assert!(
                 segment(value)
                     .expect_err("resolves elsewhere")

@@ -62,6 +62,10 @@ impl Repeat {
                     read_by: place.read_by,
                 })
             }
+            Twice::SameById(filter) => match names_objects(request, filter) {
+                Some(true) => Self::Plain,
+                _ => Self::NeverInParts,
+            },
             Twice::Double => Self::Never,
             Twice::DoubleInParts => Self::NeverInParts,
         }
@@ -103,6 +107,19 @@ pub(super) fn members(request: &Request) -> Members {
     let body = request.body().and_then(reqwest::Body::as_bytes);
     body.and_then(|body| serde_json::from_slice(body).ok())
         .unwrap_or_default()
+}
+
+/// Whether a filter of the body says which objects are meant, by their ids. Among alternatives the ids
+/// are not the only ones.
+fn names_objects(request: &Request, filter: &str) -> Option<bool> {
+    let filter = members(request).remove(filter)?;
+    let filter: Members = serde_json::from_str(filter.get()).ok()?;
+    let ids: Members = serde_json::from_str(filter.get("id")?.get()).ok()?;
+    let ids: Vec<Uuid> = serde_json::from_str(ids.get("any_")?.get()).ok()?;
+    let all_apply = filter
+        .get("operator")
+        .is_none_or(|operator| operator.get() != r#""or_""#);
+    Some(!ids.is_empty() && all_apply)
 }
 
 fn lookup(create: &Url, place: Place, name: &str) -> Option<Url> {

@@ -112,7 +112,7 @@ async fn check(asking: &Exchange<'_>) -> Option<Fit> {
 }
 
 /// The numbers of `3.8.8`, `3.8.8.dev2` or `3.0.0rc1+4.gabcdef`.
-fn release(version: &str) -> Option<[u32; 3]> {
+pub(crate) fn release(version: &str) -> Option<[u32; 3]> {
     let mut numbers = version.trim().split('.').map(|part| {
         let digits = part.split(|c: char| !c.is_ascii_digit()).next();
         digits.and_then(|digits| digits.parse().ok())

@@ -68,6 +68,15 @@ impl<T> Field<T> {
         self.value.as_mut()
     }
 
+    /// The value to change, made if there is none.
+    pub fn get_or_default(&mut self) -> &mut T
+    where
+        T: Default,
+    {
+        self.set = true;
+        self.value.get_or_insert_default()
+    }
+
     /// Takes the value out, if there is one, and leaves the field unset.
     pub fn take(&mut self) -> Option<T> {
         std::mem::take(self).value

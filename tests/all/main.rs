@@ -1,10 +1,16 @@
 //! The test suite, one binary: linking many would cost more than running them.
 
+mod bulk;
 mod concurrency_limits;
 mod connection;
+mod coverage;
 mod csrf;
+mod doctor;
 mod errors;
+mod examples;
 mod faults;
+mod handles;
+mod listing;
 mod local_server;
 mod lost_replies;
 mod observability;

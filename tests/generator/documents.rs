@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::pipeline::document::{self, operations, schemas};
+use crate::pipeline::handles::{Table, unaccounted};
 use crate::pipeline::{Lowered, lower, write};
 
 const VERSIONS: [&str; 4] = ["3.0.11", "3.4.25", "3.6.29", "3.8.8"];
@@ -33,6 +34,11 @@ fn overlay() -> Value {
     document::read(&root().join("openapi/overlay.yaml")).expect("the overlay")
 }
 
+fn table() -> Table {
+    let handles = document::read(&root().join("openapi/handles.yaml")).expect("the handles");
+    Table::read(&handles).expect("a table of handles")
+}
+
 fn lowered(version: &str) -> Lowered {
     lower(read(version), &overlay()).unwrap_or_else(|problem| panic!("{version}: {problem}"))
 }
@@ -42,7 +48,7 @@ fn every_version_becomes_a_client_without_an_edit() {
     for version in VERSIONS {
         let document = lowered(version).document;
         for (file, text) in
-            write(&document).unwrap_or_else(|problem| panic!("{version}: {problem}"))
+            write(&document, &table()).unwrap_or_else(|problem| panic!("{version}: {problem}"))
         {
             // Macro calls and items alike: what is no Rust does not parse.
             if let Err(error) = syn::parse_file(&text) {
@@ -53,11 +59,39 @@ fn every_version_becomes_a_client_without_an_edit() {
 }
 
 #[test]
+fn every_operation_has_a_handle_or_a_reason_to_have_none() {
+    let (homeless, stale) = unaccounted(&lowered("3.8.8").document, &table()).expect("names");
+    assert_eq!(
+        homeless,
+        Vec::<String>::new(),
+        "give them a place in openapi/handles.yaml"
+    );
+    assert_eq!(
+        stale,
+        Vec::<String>::new(),
+        "no operation has these names any more"
+    );
+    for (operation, reason) in &table().elsewhere {
+        assert!(reason.len() > 20, "{operation} has no reason");
+    }
+}
+
+#[test]
+fn an_operation_that_the_table_does_not_have_is_noticed() {
+    let mut document = lowered("3.8.8").document;
+    let flows = document["paths"]["/flows/"]["post"].clone();
+    document["paths"]["/flows/newer"]["post"] = flows;
+    document["paths"]["/flows/newer"]["post"]["operationId"] = json!("create_newer_flow");
+    let (homeless, _) = unaccounted(&document, &table()).expect("names");
+    assert_eq!(homeless, ["create_newer_flow"]);
+}
+
+#[test]
 fn all_187_operations_are_methods_and_none_is_named_after_its_path() {
     let upstream = read("3.8.8");
     assert_eq!(operations(&upstream).len(), 187);
     let document = lowered("3.8.8").document;
-    let [(_, client), ..] = write(&document).expect("generates");
+    let [(_, client), ..] = write(&document, &table()).expect("generates");
     let methods: BTreeSet<&str> = client
         .lines()
         .filter_map(|line| line.trim().strip_prefix("pub async fn "))
@@ -141,8 +175,8 @@ fn json_with_the_api_prefix_gives_the_same_client_as_yaml_without() {
     let text = serde_json::to_string(&prefixed).expect("JSON");
     let prefixed = lower(document::parse(&text).expect("a document"), &overlay()).expect("lowers");
     let (one, two) = (
-        write(&prefixed.document).expect("generates"),
-        write(&lowered("3.8.8").document).expect("generates"),
+        write(&prefixed.document, &table()).expect("generates"),
+        write(&lowered("3.8.8").document, &table()).expect("generates"),
     );
     assert_eq!(one[0].1, two[0].1);
 }

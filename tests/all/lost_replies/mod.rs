@@ -306,3 +306,47 @@ async fn a_reply_that_is_cut_in_half_is_read_again() {
     let client = proxy.await.builder().build().expect("a client");
     client.raw().read_settings().await.expect("read in the end");
 }
+
+/// It is named by the ids of what was listed: a second request deletes nothing else.
+#[tokio::test]
+async fn a_bulk_deletion_by_ids_is_repeated_and_all_that_it_deleted_is_told() {
+    let tag = unique("lost");
+    let flow = flow().await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let run = FlowRunCreate::new(flow)
+            .tags([tag.as_str()])
+            .parameters(json!({}));
+        ids.push(
+            live()
+                .await
+                .flow_runs()
+                .create(&run)
+                .await
+                .expect("created")
+                .id,
+        );
+    }
+    let (client, proxy) = losing("POST", "/bulk_delete").await;
+    let mut deleted = client
+        .flow_runs()
+        .delete_many()
+        .tag(tag.as_str())
+        .await
+        .expect("deleted");
+    repeated(&proxy, "POST", "/bulk_delete");
+    deleted.sort();
+    ids.sort();
+    assert_eq!(deleted, ids);
+
+    let (client, _) = losing("POST", "/bulk_delete").await;
+    let filter = FlowRunFilter::new().tags(FlowRunFilterTags::new().all_(vec![tag]));
+    let request = BulkDeleteFlowRunsRequest::new().flow_runs(filter);
+    open(
+        &client
+            .raw()
+            .bulk_delete_flow_runs(&request)
+            .await
+            .expect_err("lost"),
+    );
+}

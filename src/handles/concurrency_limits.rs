@@ -1,12 +1,14 @@
-//! Tag-based concurrency limits: how many task runs with a tag may run at once.
+//! Tag-based concurrency limits: how many task runs with a tag may run at once. A limit on the tag
+//! `database` with 10 slots lets at most ten task runs tagged `database` run at once. Since Prefect 3.4.19
+//! such a limit is stored as the global limit `tag:database`.
 
 use std::collections::BTreeMap;
 
 use progenitor_client::ResponseValue;
 use uuid::Uuid;
 
+use super::ConcurrencyLimits;
 use crate::error::{Error, Result, found};
-use crate::raw;
 use crate::types::{
     ConcurrencyLimit, ConcurrencyLimitCreate, ConcurrencyLimitV2Update,
     DecrementConcurrencyLimitsV1Request, Field, IncrementConcurrencyLimitsV1Request,
@@ -17,32 +19,7 @@ use crate::types::{
 /// Characters that make the server answer 500 to the creation of a limit.
 const BANNED: [char; 5] = ['/', '%', '&', '<', '>'];
 
-/// Tag-based concurrency limits; see [`Client::concurrency_limits`](crate::Client::concurrency_limits).
-///
-/// A limit on the tag `database` with 10 slots lets at most ten task runs tagged `database` run at
-/// once. Since Prefect 3.4.19 such a limit is stored as the global limit `tag:database`.
-///
-/// ```no_run
-/// # async fn example() -> prefect_sdk::Result<()> {
-/// let client = prefect_sdk::Client::from_env()?;
-/// let limits = client.concurrency_limits();
-/// limits.create("database", 10).await?;
-/// for limit in limits.list().await? {
-///     println!("{}: {}/{}", limit.tag, limit.active_slots.unwrap_or_default().len(), limit.concurrency_limit);
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct ConcurrencyLimits<'a> {
-    raw: &'a raw::Client,
-}
-
-impl<'a> ConcurrencyLimits<'a> {
-    pub(crate) fn new(raw: &'a raw::Client) -> Self {
-        Self { raw }
-    }
-
+impl ConcurrencyLimits<'_> {
     /// Creates the limit of a tag, or changes it if there is one: `POST /concurrency_limits/`.
     ///
     /// A limit of 0 lets no task run with the tag start.
@@ -60,7 +37,11 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # }
     /// ```
     pub async fn create(self, tag: &str, limit: i64) -> Result<ConcurrencyLimit> {
-        check_tag(tag)?;
+        if matches!(tag, "" | "." | "..") {
+            return Err(Error::invalid_request(format!(
+                "{tag:?} cannot be a tag of a limit: no URL could name it"
+            )));
+        }
         if let Some(banned) = tag.chars().find(|c| BANNED.contains(c) || c.is_control()) {
             return Err(Error::invalid_request(format!(
                 "the tag {tag:?} has {banned:?}; / % & < > and control characters are not allowed"
@@ -74,7 +55,8 @@ impl<'a> ConcurrencyLimits<'a> {
             )));
         }
         let body = ConcurrencyLimitCreate::new(tag, limit);
-        self.raw
+        self.client
+            .raw()
             .create_concurrency_limit(&body)
             .await
             .map(ResponseValue::into_inner)
@@ -94,7 +76,8 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # }
     /// ```
     pub async fn get(self, id: Uuid) -> Result<ConcurrencyLimit> {
-        self.raw
+        self.client
+            .raw()
             .read_concurrency_limit(&id)
             .await
             .map(ResponseValue::into_inner)
@@ -134,8 +117,8 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # }
     /// ```
     pub async fn get_by_tag(self, tag: &str) -> Result<ConcurrencyLimit> {
-        check_tag(tag)?;
-        self.raw
+        self.client
+            .raw()
             .read_concurrency_limit_by_tag(tag)
             .await
             .map(ResponseValue::into_inner)
@@ -184,7 +167,12 @@ impl<'a> ConcurrencyLimits<'a> {
         let mut limits = BTreeMap::new();
         loop {
             let body = ReadConcurrencyLimitsRequest::new().offset(limits.len() as i64);
-            let page = self.raw.read_concurrency_limits(&body).await?.into_inner();
+            let page = self
+                .client
+                .raw()
+                .read_concurrency_limits(&body)
+                .await?
+                .into_inner();
             let before = limits.len();
             limits.extend(page.into_iter().map(|limit| (limit.tag.clone(), limit)));
             if limits.len() == before {
@@ -195,7 +183,8 @@ impl<'a> ConcurrencyLimits<'a> {
         loop {
             let body = ReadAllConcurrencyLimitsV2Request::new().offset(offset);
             let page = self
-                .raw
+                .client
+                .raw()
                 .read_all_concurrency_limits_v2(&body)
                 .await?
                 .into_inner();
@@ -229,9 +218,9 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # }
     /// ```
     pub async fn reset(self, tag: &str) -> Result<()> {
-        check_tag(tag)?;
         let body = ResetConcurrencyLimitByTagRequest::new();
-        self.raw
+        self.client
+            .raw()
             .reset_concurrency_limit_by_tag(tag, &body)
             .await
             .map(drop)
@@ -257,7 +246,8 @@ impl<'a> ConcurrencyLimits<'a> {
         self.reset(tag).await?;
         let body = ConcurrencyLimitV2Update::new().active_slots(Field::value(0));
         let freed = self
-            .raw
+            .client
+            .raw()
             .update_concurrency_limit_v2(&format!("tag:{tag}"), &body)
             .await;
         found(freed).map(drop)
@@ -282,7 +272,11 @@ impl<'a> ConcurrencyLimits<'a> {
     /// ```
     pub async fn delete(self, id: Uuid) -> Result<()> {
         self.get(id).await?;
-        self.raw.delete_concurrency_limit(&id).await.map(drop)
+        self.client
+            .raw()
+            .delete_concurrency_limit(&id)
+            .await
+            .map(drop)
     }
 
     /// Deletes the limit of a tag: `DELETE /concurrency_limits/tag/{tag}`.
@@ -298,8 +292,8 @@ impl<'a> ConcurrencyLimits<'a> {
     /// # }
     /// ```
     pub async fn delete_by_tag(self, tag: &str) -> Result<()> {
-        check_tag(tag)?;
-        self.raw
+        self.client
+            .raw()
             .delete_concurrency_limit_by_tag(tag)
             .await
             .map(drop)
@@ -336,7 +330,8 @@ impl<'a> ConcurrencyLimits<'a> {
         if body.names.is_empty() {
             return Ok(Vec::new());
         }
-        self.raw
+        self.client
+            .raw()
             .increment_concurrency_limits_v1(&body)
             .await
             .map(ResponseValue::into_inner)
@@ -365,23 +360,10 @@ impl<'a> ConcurrencyLimits<'a> {
         if body.names.is_empty() {
             return Ok(Vec::new());
         }
-        self.raw
+        self.client
+            .raw()
             .decrement_concurrency_limits_v1(&body)
             .await
             .map(ResponseValue::into_inner)
-    }
-}
-
-/// What no URL can name. The server decodes `%2F` before it looks for the route.
-fn check_tag(tag: &str) -> Result<()> {
-    match tag {
-        "" => Err(Error::invalid_request("a tag may not be empty")),
-        "." | ".." => Err(Error::invalid_request(format!(
-            "the tag {tag:?} cannot be named in a URL, which resolves `.` and `..`"
-        ))),
-        tag if tag.contains('/') => Err(Error::invalid_request(format!(
-            "the tag {tag:?} has a `/`, which no Prefect server accepts"
-        ))),
-        _ => Ok(()),
     }
 }

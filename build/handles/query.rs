@@ -1,0 +1,279 @@
+//! What a handle's methods begin that is sent later: queries and bulk work.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Scope;
+use super::method::{item_of, parameters};
+use super::table::{Home, Method};
+use crate::pipeline::document::Operation;
+use crate::pipeline::emit::{ident, rust_type};
+use crate::pipeline::problem::Result;
+
+/// What a method of a handle is.
+pub enum Kind {
+    /// It sends at once.
+    Plain,
+    /// It begins a query with this request.
+    Query(String),
+    /// It begins bulk work with this request.
+    Bulk(String),
+}
+
+/// Where a query's position is in the request.
+const POSITION: [&str; 2] = ["limit", "offset"];
+
+pub fn kind(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> Result<Kind> {
+    let Some((name, request)) = request(scope, operation) else {
+        return Ok(Kind::Plain);
+    };
+    let has = |key: &str| request["properties"].get(key).is_some();
+    let counts = reply(operation).is_some_and(|reply| reply["type"] == "integer");
+    Ok(match method.home {
+        Home::Bulk => Kind::Bulk(name.to_owned()),
+        Home::Query => Kind::Query(name.to_owned()),
+        _ if has("offset") || has("page") || counts => Kind::Query(name.to_owned()),
+        _ => Kind::Plain,
+    })
+}
+
+/// The type of the request, if it is an object.
+fn request<'a>(scope: &'a Scope<'_>, operation: &'a Operation<'_>) -> Option<(&'a str, &'a Value)> {
+    let pointer = "/requestBody/content/application~1json/schema";
+    let name = rust_type::target(operation.body.pointer(pointer)?)?;
+    let schema = scope.schema(name)?;
+    schema.get("properties").is_some().then_some((name, schema))
+}
+
+fn reply<'a>(operation: &'a Operation<'_>) -> Option<&'a Value> {
+    operation
+        .body
+        .pointer("/responses/2XX/content/application~1json/schema")
+}
+
+/// Fields that a request must have: name and type.
+pub fn required(scope: &Scope<'_>, request: &str) -> Vec<(String, String)> {
+    let Some(schema) = scope.schema(request) else {
+        return Vec::new();
+    };
+    let keys = schema["required"].as_array().into_iter().flatten();
+    keys.filter_map(Value::as_str)
+        .filter_map(|key| {
+            let ty = rust_type::of(key, &schema["properties"][key]).ok()?;
+            Some((ident(key), ty))
+        })
+        .collect()
+}
+
+/// The docs' paragraph on how a query can be narrowed.
+pub fn narrowing(scope: &Scope<'_>, operation: &Operation<'_>) -> Result<String> {
+    let Some((name, schema)) = request(scope, operation) else {
+        return Ok(String::new());
+    };
+    let link = |word: &String| format!("`{word}`");
+    let words: Vec<_> = words(scope, schema)?
+        .iter()
+        .map(|word| link(&word.name))
+        .collect();
+    let fields: Vec<_> = fields(schema)?
+        .iter()
+        .map(|(_, field, _)| link(field))
+        .collect();
+    let mut text = String::from("\n\n`.await` sends it");
+    if reply(operation).is_some_and(|reply| item_of(reply).is_some()) {
+        text.push_str(", page by page; [`pager`](Query::pager) gives the items one by one");
+    }
+    text.push('.');
+    if !words.is_empty() {
+        text.push_str(&format!(" What is asked for: {}.", words.join(", ")));
+    }
+    if !fields.is_empty() {
+        text.push_str(&format!(" Fields of [`{name}`]: {}.", fields.join(", ")));
+    }
+    Ok(text)
+}
+
+/// Fields of a request that a setter of the query sets: key, field and type.
+fn fields(schema: &Value) -> Result<Vec<(&str, String, String)>> {
+    let required = schema["required"].as_array();
+    let required: Vec<_> = required
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let has_page = schema["properties"].get("page").is_some();
+    schema["properties"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| !required.contains(&key.as_str()))
+        .filter(|(key, _)| has_page || !POSITION.contains(&key.as_str()))
+        .map(|(key, schema)| Ok((key.as_str(), ident(key), rust_type::of(key, schema)?)))
+        .collect()
+}
+
+/// A short word of a query.
+struct Word {
+    name: String,
+    /// The path of what it sets, for the docs.
+    path: String,
+    fields: Vec<String>,
+    /// The type of a value.
+    ty: String,
+    /// Whether it takes several.
+    many: bool,
+}
+
+/// The words whose paths this request has.
+fn words(scope: &Scope<'_>, request: &Value) -> Result<Vec<Word>> {
+    let mut words = Vec::new();
+    for (name, path) in &scope.handle.by {
+        let mut schema = Some(request);
+        let mut fields = Vec::new();
+        for key in path.split('.') {
+            let object = schema.map(|schema| match rust_type::target(schema) {
+                Some(name) => scope.schema(name).unwrap_or(schema),
+                None => schema,
+            });
+            schema = object.and_then(|object| object["properties"].get(key));
+            fields.push(ident(key));
+        }
+        let Some(schema) = schema else { continue };
+        let item = item_of(schema);
+        words.push(Word {
+            name: name.clone(),
+            path: path.clone(),
+            fields,
+            ty: rust_type::of(path, item.unwrap_or(schema))?,
+            many: item.is_some(),
+        });
+    }
+    Ok(words)
+}
+
+/// Writes how a query is sent, and its setters.
+pub fn write(
+    scope: &Scope<'_>,
+    method: &Method,
+    operation: &Operation<'_>,
+    asked: &mut BTreeSet<String>,
+) -> Result<String> {
+    let (ty, request_name) = match kind(scope, method, operation)? {
+        Kind::Query(request) if method.home != Home::Hand => ("Query", request),
+        Kind::Bulk(request) => ("Bulk", request),
+        _ => return Ok(String::new()),
+    };
+    let Some((_, schema)) = request(scope, operation) else {
+        return Ok(String::new());
+    };
+    if !asked.insert(request_name.clone()) {
+        return Err(scope.problem(format!("two queries would send {request_name}")));
+    }
+    let mut out = String::new();
+    if method.home == Home::Generated {
+        out.push_str(&sending(scope, operation, &request_name, schema)?);
+    }
+    if ty == "Bulk" {
+        let conditions = conditions(scope, schema).join(", ");
+        out.push_str(&format!(
+            "conditions! {{ {request_name} [{conditions}] }}\n"
+        ));
+    }
+    out.push_str(&format!("setters! {{ {ty} {request_name} {{\n"));
+    for (key, field, ty) in fields(schema)? {
+        out.push_str(&format!("    field {key:?} {field} [{ty}],\n"));
+    }
+    for word in words(scope, schema)? {
+        let Word {
+            name,
+            path,
+            fields,
+            ty,
+            many,
+        } = word;
+        let how = match (many, path.rsplit('.').next()) {
+            (true, Some("all_")) => "all",
+            (true, Some("not_any_")) => "none",
+            (true, _) => "any",
+            _ => "one",
+        };
+        let fields = fields.join(" ");
+        out.push_str(&format!("    {how} {path:?} {name} [{ty}] ({fields}),\n"));
+    }
+    out.push_str("} }\n\n");
+    Ok(out)
+}
+
+/// The paths of all conditions that the filter of a request can have, quoted.
+fn conditions(scope: &Scope<'_>, request: &Value) -> Vec<String> {
+    fn walk(scope: &Scope<'_>, path: &str, object: &Value, found: &mut Vec<String>) {
+        for (key, schema) in object["properties"].as_object().into_iter().flatten() {
+            let path = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
+            let inner = rust_type::target(schema).and_then(|name| scope.schema(name));
+            match inner.filter(|inner| inner.get("properties").is_some()) {
+                Some(inner) => walk(scope, &path, inner, found),
+                None => found.push(format!("{path:?}")),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    let properties = request["properties"].as_object().into_iter().flatten();
+    let targets = properties.filter_map(|(_, schema)| rust_type::target(schema));
+    for filter in targets.filter(|name| name.ends_with("Filter")) {
+        if let Some(filter) = scope.schema(filter) {
+            walk(scope, "", filter, &mut found);
+        }
+    }
+    found
+}
+
+/// The macro call that says how a query is sent.
+fn sending(
+    scope: &Scope<'_>,
+    operation: &Operation<'_>,
+    request: &str,
+    schema: &Value,
+) -> Result<String> {
+    let id = operation.id()?;
+    let within: Vec<_> = parameters(operation)
+        .iter()
+        .map(|parameter| match parameter.ty {
+            "&str" => format!("{}: String", parameter.name),
+            ty => format!("{}: {ty}", parameter.name),
+        })
+        .collect();
+    let within = within.join(", ");
+    let reply = reply(operation).ok_or_else(|| scope.problem(format!("{id} has no reply")))?;
+    let ty = rust_type::element(&operation.at, reply)?;
+    if schema["properties"].get("page").is_none() {
+        let (how, ty) = match item_of(reply) {
+            Some(item) => ("list", rust_type::of(&operation.at, item)?),
+            None => ("count", ty),
+        };
+        return Ok(format!("{how}! {{ {request} {id} ({within}) {ty} }}\n"));
+    }
+    let page = rust_type::target(reply).and_then(|name| scope.schema(name));
+    let lists = page.and_then(|page| page["properties"].as_object());
+    let mut lists = lists.into_iter().flatten().filter_map(|(key, schema)| {
+        let required = page.is_some_and(|page| {
+            page["required"]
+                .as_array()
+                .is_some_and(|required| required.contains(&Value::from(key.as_str())))
+        });
+        Some((key, item_of(schema)?, required))
+    });
+    let Some((key, item, required)) = lists.next() else {
+        return Err(scope.problem(format!("the pages of {id} have no list")));
+    };
+    let item = rust_type::of(&operation.at, item)?;
+    let items = if required { "always" } else { "maybe" };
+    Ok(format!(
+        "pages! {{ {request} {id} ({within}) {ty} {{ {items} {}: {item} }} }}\n",
+        ident(key)
+    ))
+}

@@ -1,0 +1,43 @@
+//! Deletes flow runs that ended long ago: `cargo run --example clean_up -- 30` says how many ended more
+//! than 30 days ago, and with `--yes` behind it deletes them.
+//!
+//! The server is the one that Prefect's own tools would take (`PREFECT_API_URL`, the profile).
+
+use chrono::Utc;
+use prefect_sdk::types::StateType;
+use prefect_sdk::{Client, Result};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let days = arguments.iter().find_map(|argument| argument.parse().ok());
+    let yes = arguments.iter().any(|argument| argument == "--yes");
+    run(&Client::from_env()?, days.unwrap_or(30), yes).await?;
+    Ok(())
+}
+
+/// Returns how many were deleted, or would be.
+pub async fn run(client: &Client, days: u32, yes: bool) -> Result<usize> {
+    let long_ago = Utc::now() - chrono::Duration::days(days.into());
+    let old = || {
+        client
+            .flow_runs()
+            .delete_many()
+            .state(StateType::Completed)
+            .state(StateType::Failed)
+            .state(StateType::Cancelled)
+            .state(StateType::Crashed)
+            .ended_until(long_ago)
+    };
+    let count = old().dry_run().await?;
+    println!("{count} flow runs ended more than {days} days ago");
+    if !yes {
+        println!("nothing was deleted; say --yes to delete them");
+        return Ok(count as usize);
+    }
+    let deleted = old()
+        .on_progress(|progress| println!("{} of {}", progress.done, progress.total))
+        .await?;
+    println!("{} were deleted", deleted.len());
+    Ok(deleted.len())
+}

@@ -1,0 +1,73 @@
+//! Whether a filter says what it is about.
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// Whether a filter says what it is about. The server drops keys that it does not know, and an empty
+/// list or text is no condition, or one that everything meets.
+pub fn check(filter: &Value, known: &[&str], all: bool) -> Result<()> {
+    let refused = |says: String| Err(Error::invalid_request(says));
+    let mut leaves = Vec::new();
+    collect(String::new(), filter, &mut leaves);
+    for (path, value) in &leaves {
+        let empty = match value {
+            Value::Null => continue,
+            Value::Object(_) => true,
+            Value::Array(items) => items.is_empty() || items.iter().any(|item| item == ""),
+            Value::String(text) => text.is_empty(),
+            _ => false,
+        };
+        if empty {
+            return refused(format!("`{path}` of the filter is empty, and no condition"));
+        }
+        if !known.contains(&path.as_str()) {
+            return refused(format!(
+                "a filter has no `{path}`: the server would ignore it"
+            ));
+        }
+    }
+    let mut said = leaves.iter().filter(|(_, value)| !value.is_null());
+    let has_condition = said.any(|(path, _)| !is_operator(path));
+    // An operator alone is a part of the filter that everything meets: among alternatives, it would
+    // make up for all others.
+    let idle = leaves.iter().find(|(path, _)| {
+        let part = path
+            .strip_suffix("operator")
+            .filter(|part| part.ends_with('.'));
+        part.is_some_and(|part| {
+            !leaves.iter().any(|(path, value)| {
+                path.starts_with(part) && !is_operator(path) && !value.is_null()
+            })
+        })
+    });
+    match (idle, has_condition, all) {
+        (Some((path, _)), ..) => refused(format!("`{path}` of the filter joins no conditions")),
+        (None, false, false) => refused(
+            "there is no condition, so that everything would match: add one, or say `.all()`"
+                .to_owned(),
+        ),
+        (None, true, true) => {
+            refused("`.all()` is said, and a condition: which is meant?".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_operator(path: &str) -> bool {
+    path.rsplit('.').next() == Some("operator")
+}
+
+/// All that a filter says: path and value. An empty object is a value, too.
+fn collect<'a>(path: String, value: &'a Value, leaves: &mut Vec<(String, &'a Value)>) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            for (key, value) in members {
+                let dot = if path.is_empty() { "" } else { "." };
+                collect(format!("{path}{dot}{key}"), value, leaves);
+            }
+        }
+        Value::Object(_) | Value::Null if path.is_empty() => {}
+        value => leaves.push((path, value)),
+    }
+}

@@ -1,0 +1,193 @@
+//! `Bulk`: work on many objects at once, that cannot be all of them by accident.
+
+mod check;
+mod requests;
+
+use std::fmt;
+use std::future::IntoFuture;
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::client::Client;
+use crate::error::{Error, Result};
+use crate::query::{Listing, Pending, Query, Question};
+
+/// How many objects the server takes at once.
+const AT_ONCE: usize = 50;
+
+/// How far bulk work has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// How many objects were dealt with.
+    pub done: usize,
+    /// How many there are.
+    pub total: usize,
+}
+
+/// Work on all objects that match; `.await` does it.
+///
+/// `delete_many` and `set_state_many` of the handles give one. The server reads a request without a
+/// filter, or with one that it does not understand, as *everything*. So this asks for a condition,
+/// and refuses to be sent without one; [`all`](Self::all) says that everything is meant.
+///
+/// What matches is listed first; then it is worked on by id, as many at a time as the server allows
+/// (50), together with the filter: what has come to match since is left alone, and so is what has
+/// ceased to. [`dry_run`](Self::dry_run) only counts. What was done before an error stays done; to do
+/// the rest, do it again.
+///
+/// ```no_run
+/// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+/// use prefect_sdk::types::StateType;
+///
+/// let last_month = chrono::Utc::now() - chrono::Duration::days(30);
+/// let old = || client.flow_runs().delete_many().state(StateType::Completed).ended_until(last_month);
+/// println!("{} runs would be deleted", old().dry_run().await?);
+/// let deleted = old()
+///     .on_progress(|progress| println!("{}/{}", progress.done, progress.total))
+///     .await?;
+/// println!("{} were", deleted.len());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "bulk work is not done unless it is awaited"]
+pub struct Bulk<'a, R: BulkRequest> {
+    client: &'a Client,
+    pub(crate) request: R,
+    all: bool,
+    progress: Option<Box<dyn FnMut(Progress) + Send + 'a>>,
+}
+
+/// What the filter of a request can say.
+pub trait Conditions {
+    /// The paths of all conditions, those of `operator` among them.
+    #[doc(hidden)]
+    const PATHS: &'static [&'static str];
+}
+
+/// A request for work on many objects.
+pub trait BulkRequest: Conditions + Clone + Send + Sync + 'static {
+    /// What the server says of each.
+    type Outcome: Send + 'static;
+    #[doc(hidden)]
+    type Filter: Serialize + Clone + Send + Sync;
+    #[doc(hidden)]
+    type List: Listing;
+    #[doc(hidden)]
+    type Count: Question<Within = (), Answer = i64>;
+
+    #[doc(hidden)]
+    fn filter(&self) -> Option<&Self::Filter>;
+    #[doc(hidden)]
+    fn list(filter: Option<&Self::Filter>) -> Self::List;
+    #[doc(hidden)]
+    fn count(filter: Option<&Self::Filter>) -> Self::Count;
+    #[doc(hidden)]
+    fn id(item: &<Self::List as Listing>::Item) -> Uuid;
+    /// The same request for these alone.
+    #[doc(hidden)]
+    fn only(&self, ids: &[Uuid]) -> Self;
+    #[doc(hidden)]
+    fn send<'a>(self, client: &'a Client, ids: &'a [Uuid]) -> Pending<'a, Vec<Self::Outcome>>;
+}
+
+impl<'a, R: BulkRequest> Bulk<'a, R>
+where
+    R::List: Question<Within = ()>,
+{
+    pub(crate) fn new(client: &'a Client, request: R) -> Self {
+        Self {
+            client,
+            request,
+            all: false,
+            progress: None,
+        }
+    }
+
+    /// Says that everything is meant, should there be no condition.
+    pub fn all(mut self) -> Self {
+        self.all = true;
+        self
+    }
+
+    /// Calls this before the first request that changes anything, and after each.
+    pub fn on_progress(mut self, call: impl FnMut(Progress) + Send + 'a) -> Self {
+        self.progress = Some(Box::new(call));
+        self
+    }
+
+    /// How many objects match now: `POST …/count`. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) as for the work itself; those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let how_many = client.flows().delete_many().tag("temporary").dry_run().await?;
+    /// println!("{how_many} flows");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn dry_run(self) -> Result<i64> {
+        self.check()?;
+        let count = R::count(self.request.filter());
+        Query::new(self.client, (), count).await
+    }
+
+    fn check(&self) -> Result<()> {
+        let filter = match self.request.filter() {
+            Some(filter) => serde_json::to_value(filter).map_err(|error| {
+                Error::invalid_request("the filter has no JSON").caused_by(error)
+            })?,
+            None => Value::Null,
+        };
+        check::check(&filter, R::PATHS, self.all)
+    }
+
+    async fn run(mut self) -> Result<Vec<R::Outcome>> {
+        self.check()?;
+        let mut matching = Vec::new();
+        let list = Query::new(self.client, (), R::list(self.request.filter()));
+        let mut pager = list.pager();
+        while let Some(item) = pager.next().await {
+            matching.push(R::id(&item?));
+        }
+        let mut outcomes = Vec::with_capacity(matching.len());
+        let mut report = |done| {
+            if let Some(call) = &mut self.progress {
+                let total = matching.len();
+                call(Progress { done, total });
+            }
+        };
+        report(0);
+        for (chunk, ids) in matching.chunks(AT_ONCE).enumerate() {
+            outcomes.extend(self.request.only(ids).send(self.client, ids).await?);
+            report(chunk * AT_ONCE + ids.len());
+        }
+        Ok(outcomes)
+    }
+}
+
+impl<'a, R: BulkRequest> IntoFuture for Bulk<'a, R>
+where
+    R::List: Question<Within = ()>,
+{
+    type Output = Result<Vec<R::Outcome>>;
+    type IntoFuture = Pending<'a, Vec<R::Outcome>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<R: BulkRequest + fmt::Debug> fmt::Debug for Bulk<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bulk")
+            .field("request", &self.request)
+            .field("all", &self.all)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! Work pools and their queues: the ones that should be there.
+
+use super::ensure::ensure;
+use super::global_concurrency_limits::said;
+use super::{WorkPoolQueues, WorkPools};
+use crate::error::Result;
+use crate::types::{
+    WorkPoolCreate, WorkPoolResponse, WorkPoolUpdate, WorkQueueCreate, WorkQueueResponse,
+    WorkQueueUpdate,
+};
+
+impl WorkPools<'_> {
+    /// Sees to it that there is a work pool of this name, and that it is as said:
+    /// `PATCH /work_pools/{name}`, else `POST /work_pools/`; then `GET /work_pools/{name}`.
+    ///
+    /// What is not said is left as it is. The type of a pool cannot be changed: if it is another, it
+    /// is kept, with a warning in the log.
+    ///
+    /// # Errors
+    ///
+    /// [`Validation`](crate::ErrorKind::Validation) for what the server does not take; those of any
+    /// call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// use prefect_sdk::types::WorkPoolCreate;
+    ///
+    /// let pool = WorkPoolCreate::new("batch").type_("process").concurrency_limit(10);
+    /// let pool = client.work_pools().ensure(&pool).await?;
+    /// println!("{} is of type {}", pool.name, pool.type_);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn ensure(self, pool: &WorkPoolCreate) -> Result<WorkPoolResponse> {
+        let mut update = WorkPoolUpdate::new();
+        update.description = pool.description.clone();
+        update.concurrency_limit = pool.concurrency_limit;
+        update.is_paused = said(&pool.is_paused);
+        update.base_job_template = said(&pool.base_job_template);
+        update.storage_configuration = said(&pool.storage_configuration);
+        ensure(
+            async || self.update(&pool.name, &update).await,
+            async || self.create(pool).await,
+        )
+        .await?;
+        let found = self.get(&pool.name).await?;
+        if let Some(wanted) = &pool.type_
+            && *wanted != found.type_
+        {
+            tracing::warn!(
+                work_pool = found.name,
+                wanted,
+                kept = found.type_,
+                "the type of a work pool cannot be changed"
+            );
+        }
+        Ok(found)
+    }
+}
+
+impl WorkPoolQueues<'_> {
+    /// Sees to it that the pool has a queue of this name, and that it is as said:
+    /// `PATCH /work_pools/{work_pool_name}/queues/{name}`, else
+    /// `POST /work_pools/{work_pool_name}/queues`; then `GET` of the queue.
+    ///
+    /// What is not said is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such pool;
+    /// [`Validation`](crate::ErrorKind::Validation) for what the server does not take; those of any
+    /// call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// use prefect_sdk::types::WorkQueueCreate;
+    ///
+    /// let queue = WorkQueueCreate::new("urgent").priority(1);
+    /// let queue = client.work_pools().queues("batch").ensure(&queue).await?;
+    /// println!("{} has priority {:?}", queue.name, queue.priority);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn ensure(self, queue: &WorkQueueCreate) -> Result<WorkQueueResponse> {
+        let mut update = WorkQueueUpdate::new();
+        update.description = queue.description.clone();
+        update.concurrency_limit = queue.concurrency_limit;
+        update.filter = queue.filter.clone();
+        update.is_paused = queue.is_paused;
+        update.priority = queue.priority;
+        ensure(
+            async || self.update(&queue.name, &update).await,
+            async || self.create(queue).await,
+        )
+        .await?;
+        self.get(&queue.name).await
+    }
+}

@@ -1,0 +1,357 @@
+//! `Pager`: a list of any length as a stream, page by page behind the scenes.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use futures_core::Stream;
+
+use crate::error::{Error, Result};
+use crate::query::Pending;
+
+/// Where a page begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Position {
+    Start,
+    /// After so many items.
+    Offset(i64),
+    /// By its number.
+    Number(i64),
+    /// Where the page before points to.
+    Link(String),
+}
+
+impl Position {
+    pub fn offset(&self) -> i64 {
+        match self {
+            Self::Offset(offset) => *offset,
+            _ => 0,
+        }
+    }
+
+    pub fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+/// A page, and where the next one begins, if there is one.
+#[derive(Debug)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next: Option<Position>,
+}
+
+impl<T> Page<T> {
+    /// Only an empty page is the last: the server may be set to shorter ones than it was asked for.
+    pub fn at_offset(offset: i64, items: Vec<T>) -> Self {
+        let next = (!items.is_empty()).then(|| Position::Offset(offset + items.len() as i64));
+        Self { items, next }
+    }
+
+    pub fn numbered(number: i64, pages: i64, items: Vec<T>) -> Self {
+        let more = !items.is_empty() && number < pages;
+        let next = more.then_some(Position::Number(number + 1));
+        Self { items, next }
+    }
+}
+
+/// Reads the page at a position, with at most so many items.
+type Read<T> = dyn Fn(Position, Option<i64>) -> Pending<'static, Page<T>> + Send + Sync;
+
+/// The items of a list, one by one; [`Query::pager`](crate::Query::pager) gives it.
+///
+/// A [`Stream`], with [`next`](Self::next) for programs that have no other use for one. Pages are
+/// read as they are needed, and while the items of one are handed out, the next is on its way: two
+/// pages are in memory at most. After an error the stream ends.
+///
+/// Most lists are read by offset. What is added or deleted before the current position in the
+/// order of the list moves all behind it: an item may then come twice, or not at all. With a sort by
+/// which new items come last (such as `FlowRunSort::ExpectedStartTimeAsc`), additions do no harm.
+/// Events are read by a cursor, and are not affected.
+///
+/// ```no_run
+/// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+/// let mut runs = client.flow_runs().list().flow_name("etl").pager();
+/// while let Some(run) = runs.next().await {
+///     println!("{}", run?.id);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a pager reads nothing unless it is polled"]
+pub struct Pager<T> {
+    pages: Pages<T>,
+    items: VecDeque<T>,
+}
+
+/// The pages of a list; [`Pager::into_pages`] gives it.
+#[must_use = "pages are not read unless they are polled"]
+pub struct Pages<T> {
+    read: Box<Read<T>>,
+    limit: Option<usize>,
+    /// How long a reply may lie before it counts as late: its request has a timeout.
+    patience: Duration,
+    /// How many items are still of use: none beyond them is asked for.
+    wanted: usize,
+    ahead: Ahead<T>,
+}
+
+/// The next page.
+enum Ahead<T> {
+    Unread(Position),
+    /// With when it was last polled.
+    Reading(Position, Pending<'static, Page<T>>, Instant),
+    Read(Result<Page<T>>),
+    End,
+}
+
+impl<T> Pager<T> {
+    pub(crate) fn new(
+        limit: Option<usize>,
+        timeout: Duration,
+        read: impl Fn(Position, Option<i64>) -> Pending<'static, Page<T>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            pages: Pages {
+                read: Box::new(read),
+                limit,
+                patience: timeout / 2,
+                wanted: usize::MAX,
+                ahead: Ahead::Unread(Position::Start),
+            },
+            items: VecDeque::new(),
+        }
+    }
+
+    /// The next item; `None` after the last one, and after an error.
+    ///
+    /// # Errors
+    ///
+    /// Those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let mut pools = client.work_pools().list().pager();
+    /// while let Some(pool) = pools.next().await {
+    ///     println!("{}", pool?.name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn next(&mut self) -> Option<Result<T>> {
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    /// All items.
+    ///
+    /// # Errors
+    ///
+    /// Those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let variables = client.variables().list().pager().try_collect().await?;
+    /// println!("{}", variables.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn try_collect(self) -> Result<Vec<T>> {
+        self.try_collect_at_most(usize::MAX).await
+    }
+
+    /// The first so many items; no more are asked for than these.
+    ///
+    /// # Errors
+    ///
+    /// Those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let latest = client.flow_runs().list().pager().try_collect_at_most(10).await?;
+    /// assert!(latest.len() <= 10);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn try_collect_at_most(mut self, most: usize) -> Result<Vec<T>> {
+        let mut found = Vec::from(self.items);
+        found.truncate(most);
+        let missing = most - found.len();
+        self.pages.want(missing);
+        while found.len() < most
+            && let Some(page) = self.pages.next().await
+        {
+            let missing = most - found.len();
+            found.extend(page?.into_iter().take(missing));
+        }
+        Ok(found)
+    }
+
+    /// The same, page by page. Items of a page that was begun are left out.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let mut pages = client.flow_runs().list().pager().into_pages();
+    /// while let Some(page) = pages.next().await {
+    ///     println!("{} more", page?.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn into_pages(self) -> Pages<T> {
+        self.pages
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<T>>> {
+        loop {
+            if let Some(item) = self.items.pop_front() {
+                self.pages.read_ahead(context);
+                return Poll::Ready(Some(Ok(item)));
+            }
+            match ready!(self.pages.poll(context)) {
+                Some(Ok(page)) => self.items = page.into(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl<T> Pages<T> {
+    /// The next page, which has at least one item; `None` after the last one, and after an error.
+    ///
+    /// # Errors
+    ///
+    /// Those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let mut pages = client.flows().list().page_size(50).pager().into_pages();
+    /// if let Some(page) = pages.next().await {
+    ///     println!("the first {}", page?.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn next(&mut self) -> Option<Result<Vec<T>>> {
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    /// Asks for no more items than these, as far as nothing was asked for yet.
+    fn want(&mut self, items: usize) {
+        self.wanted = items;
+        if self.limit.is_none() && items < SHORTER_THAN_ANY_PAGE {
+            self.limit = Some(items);
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<T>>>> {
+        loop {
+            self.read_ahead(context);
+            match std::mem::replace(&mut self.ahead, Ahead::End) {
+                Ahead::Read(Ok(page)) => {
+                    self.wanted = self.wanted.saturating_sub(page.items.len());
+                    if let Some(next) = page.next
+                        && self.wanted > 0
+                    {
+                        self.ahead = Ahead::Unread(next);
+                        self.read_ahead(context);
+                    }
+                    if !page.items.is_empty() {
+                        return Poll::Ready(Some(Ok(page.items)));
+                    }
+                }
+                Ahead::Read(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Ahead::End => return Poll::Ready(None),
+                ahead => {
+                    self.ahead = ahead;
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Begins to read the next page, or goes on with it.
+    fn read_ahead(&mut self, context: &mut Context<'_>) {
+        loop {
+            match &mut self.ahead {
+                Ahead::Unread(at) => {
+                    let limit = self
+                        .limit
+                        .map(|limit| i64::try_from(limit).unwrap_or(i64::MAX));
+                    let reading = (self.read)(at.clone(), limit);
+                    self.ahead = Ahead::Reading(at.clone(), reading, Instant::now());
+                }
+                // Nobody asked for long: polled now, the request would find that its time is over.
+                Ahead::Reading(at, _, polled) if polled.elapsed() > self.patience => {
+                    self.ahead = Ahead::Unread(at.clone());
+                }
+                Ahead::Reading(at, reading, polled) => match reading.as_mut().poll(context) {
+                    Poll::Ready(Err(error)) if self.limit.is_some() && refuses_limit(&error) => {
+                        self.limit = None;
+                        self.ahead = Ahead::Unread(at.clone());
+                    }
+                    Poll::Ready(page) => self.ahead = Ahead::Read(page),
+                    Poll::Pending => {
+                        *polled = Instant::now();
+                        return;
+                    }
+                },
+                Ahead::Read(_) | Ahead::End => return,
+            }
+        }
+    }
+}
+
+/// Servers give 200 items at a time, or 50; one that is set to fewer says so.
+const SHORTER_THAN_ANY_PAGE: usize = 50;
+
+/// Whether the server was asked for more items than it gives at a time.
+fn refuses_limit(error: &Error) -> bool {
+    error.is_validation()
+        && (error.message().contains("limit")
+            || error
+                .issues()
+                .iter()
+                .any(|issue| issue.location.contains("limit")))
+}
+
+impl<T> Unpin for Pager<T> {}
+
+impl<T> Stream for Pager<T> {
+    type Item = Result<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<T>>> {
+        self.poll(context)
+    }
+}
+
+impl<T> Unpin for Pages<T> {}
+
+impl<T> Stream for Pages<T> {
+    type Item = Result<Vec<T>>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Vec<T>>>> {
+        self.poll(context)
+    }
+}
+
+impl<T> fmt::Debug for Pager<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pager").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Pages<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages").finish_non_exhaustive()
+    }
+}

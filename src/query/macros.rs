@@ -1,0 +1,169 @@
+//! What the generated handles say of their queries: how each is sent, and what it can say.
+
+/// A query whose answer is a list, page by page with an offset.
+macro_rules! list {
+    ($request:ident $operation:ident ($($within:ident: $ty:ty),*) $item:ty) => {
+        impl Listing for $request {
+            type Item = $item;
+
+            fn page(
+                mut self,
+                raw: Arc<raw::Client>,
+                ($($within,)*): Self::Within,
+                at: Position,
+                limit: Option<i64>,
+            ) -> Pending<'static, Page<$item>> {
+                let offset = at.offset();
+                (self.offset, self.limit) = (Some(offset), limit);
+                Box::pin(async move {
+                    let reply = raw.$operation($(&$within,)* &self).await?;
+                    Ok(Page::at_offset(offset, reply.into_inner()))
+                })
+            }
+        }
+
+        question!($request ($($ty),*) list $item);
+    };
+}
+
+/// A query whose answer is one page of many, found by its number.
+macro_rules! pages {
+    ($request:ident $operation:ident ($($within:ident: $ty:ty),*) $reply:ty { $items:ident $field:ident: $item:ty }) => {
+        impl Listing for $request {
+            type Item = $item;
+
+            fn page(
+                mut self,
+                raw: Arc<raw::Client>,
+                ($($within,)*): Self::Within,
+                at: Position,
+                limit: Option<i64>,
+            ) -> Pending<'static, Page<$item>> {
+                self.page = Some(at.number().or(self.page).unwrap_or(1));
+                self.limit = limit.or(self.limit);
+                Box::pin(async move {
+                    let reply = raw.$operation($(&$within,)* &self).await?.into_inner();
+                    let items = pages!(@ $items reply.$field);
+                    Ok(Page::numbered(reply.page, reply.pages, items))
+                })
+            }
+        }
+
+        impl Question for $request {
+            type Within = ($($ty,)*);
+            type Answer = $reply;
+
+            fn ask(query: Query<'_, Self>) -> Pending<'static, $reply> {
+                let Query { client, within: ($($within,)*), request, .. } = query;
+                let raw = client.shared_raw();
+                Box::pin(async move {
+                    Ok(raw.$operation($(&$within,)* &request).await?.into_inner())
+                })
+            }
+        }
+    };
+    (@ always $items:expr) => { $items };
+    (@ maybe $items:expr) => { $items.unwrap_or_default() };
+}
+
+/// A query whose answer is a number.
+macro_rules! count {
+    ($request:ident $operation:ident () $reply:ty) => {
+        impl Question for $request {
+            type Within = ();
+            type Answer = $reply;
+
+            fn ask(query: Query<'_, Self>) -> Pending<'static, $reply> {
+                let Query {
+                    client, request, ..
+                } = query;
+                let raw = client.shared_raw();
+                Box::pin(async move { Ok(raw.$operation(&request).await?.into_inner()) })
+            }
+        }
+    };
+}
+
+/// A list is answered by all of its items.
+macro_rules! question {
+    ($request:ident ($($ty:ty),*) list $item:ty) => {
+        impl Question for $request {
+            type Within = ($($ty,)*);
+            type Answer = Vec<$item>;
+
+            fn ask(query: Query<'_, Self>) -> Pending<'static, Vec<$item>> {
+                let pager = query.pager();
+                Box::pin(pager.try_collect())
+            }
+        }
+    };
+}
+
+/// All conditions that bulk work can have.
+macro_rules! conditions {
+    ($request:ident [$($path:literal),*]) => {
+        impl Conditions for $request {
+            const PATHS: &'static [&'static str] = &[$($path),*];
+        }
+    };
+}
+
+/// The words of a query or of bulk work: `field` sets one of the request; `one` sets what
+/// a path through its fields leads to; `any`, `all` and `none` add to a list there.
+macro_rules! setters {
+    ($builder:ident $request:ident {
+        $($how:ident $path:literal $name:ident [$($ty:tt)*] $(($($field:ident)+))?,)*
+    }) => {
+        impl $builder<'_, $request> {
+            $(setters!(@$how $path $name [$($ty)*] $(($($field)+))?);)*
+        }
+    };
+
+    (@field $key:literal $name:ident [$ty:ty]) => {
+        #[doc = concat!("Sets `", $key, "` of the request.")]
+        pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
+            let value: $ty = $name.into();
+            self.request.$name = value.into();
+            self
+        }
+    };
+    (@one $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
+        #[doc = concat!("Sets `", $path, "`.")]
+        pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
+            let value: $ty = $name.into();
+            setters!(@set self.request; $($field)+ = value);
+            self
+        }
+    };
+    (@any $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
+        #[doc = concat!("Adds to `", $path, "`: said several times, one of them is enough.")]
+        pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
+            setters!(@at self.request; $($field)+).push($name.into());
+            self
+        }
+    };
+    (@all $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
+        #[doc = concat!("Adds to `", $path, "`: said several times, all must be there.")]
+        pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
+            setters!(@at self.request; $($field)+).push($name.into());
+            self
+        }
+    };
+    (@none $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
+        #[doc = concat!("Adds to `", $path, "`: said several times, it is none of them.")]
+        pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
+            setters!(@at self.request; $($field)+).push($name.into());
+            self
+        }
+    };
+    (@set $object:expr; $field:ident = $value:ident) => { $object.$field = $value.into() };
+    (@set $object:expr; $field:ident $($rest:ident)+ = $value:ident) => {
+        setters!(@set slot(&mut $object.$field); $($rest)+ = $value)
+    };
+    (@at $object:expr; $field:ident) => { slot(&mut $object.$field) };
+    (@at $object:expr; $field:ident $($rest:ident)+) => {
+        setters!(@at slot(&mut $object.$field); $($rest)+)
+    };
+}
+
+pub(crate) use {conditions, count, list, pages, question, setters};

@@ -1,0 +1,163 @@
+//! `Query`: a question that is put together word by word, and sent by `.await`.
+
+mod macros;
+mod slot;
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::error::Result;
+use crate::pager::{Page, Pager, Position};
+use crate::raw;
+
+pub(crate) use macros::{conditions, count, list, pages, question, setters};
+pub(crate) use slot::slot;
+
+/// A call that was not sent yet, or whose reply is still to come.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// A request that a [`Query`] sends; those of the API are all there are.
+pub trait Question: Clone + Send + Sync + 'static {
+    /// The path parameters.
+    type Within: Clone + Send + Sync + 'static;
+    /// What `.await` gives.
+    type Answer: Send + 'static;
+
+    #[doc(hidden)]
+    fn ask(query: Query<'_, Self>) -> Pending<'static, Self::Answer>;
+}
+
+/// A [`Question`] whose answer has pages.
+pub trait Listing: Question {
+    /// What is listed.
+    type Item: Send + 'static;
+
+    #[doc(hidden)]
+    fn page(
+        self,
+        raw: Arc<raw::Client>,
+        within: Self::Within,
+        at: Position,
+        limit: Option<i64>,
+    ) -> Pending<'static, Page<Self::Item>>;
+}
+
+/// A question to the server, put together word by word; `.await` sends it.
+///
+/// The `list` and `count` methods of the handles give one. What it can say depends on what it asks
+/// for: the methods below are grouped by request, and each `list` method names its own. Without a
+/// word it asks for all. An answer with pages is read to its end: a `Vec` with everything, or, by
+/// [`pager`](Self::pager), item by item in constant memory.
+///
+/// ```no_run
+/// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+/// use prefect_sdk::types::{FlowRunSort, StateType};
+///
+/// let yesterday = chrono::Utc::now() - chrono::Duration::days(1);
+/// let failed = client.flow_runs().list().state(StateType::Failed).since(yesterday);
+/// for run in failed.sort(FlowRunSort::StartTimeDesc).await? {
+///     println!("{:?} {}", run.name, run.id);
+/// }
+/// let crashed = client.flow_runs().count().state(StateType::Crashed).await?;
+/// println!("and {crashed} crashed");
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a query does nothing unless it is awaited, or its pager is"]
+pub struct Query<'a, R: Question> {
+    pub(crate) client: &'a Client,
+    pub(crate) within: R::Within,
+    pub(crate) request: R,
+    page_size: Option<usize>,
+}
+
+impl<'a, R: Question> Query<'a, R> {
+    pub(crate) fn new(client: &'a Client, within: R::Within, request: R) -> Self {
+        Self {
+            client,
+            within,
+            request,
+            page_size: None,
+        }
+    }
+}
+
+impl<R: Listing> Query<'_, R> {
+    /// How many items to ask for at a time, instead of as many as the server gives by itself (200,
+    /// of events 50). If the server allows fewer, it is asked for those.
+    pub fn page_size(mut self, items: usize) -> Self {
+        self.page_size = Some(items);
+        self
+    }
+
+    /// The items one by one, as a stream in constant memory. Nothing is sent before it is polled.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let mut flows = client.flows().list().pager();
+    /// while let Some(flow) = flows.next().await {
+    ///     println!("{}", flow?.name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pager(self) -> Pager<R::Item> {
+        let Self {
+            client,
+            within,
+            request,
+            page_size,
+        } = self;
+        let raw = client.shared_raw();
+        let timeout = raw.transport().timeout();
+        Pager::new(page_size, timeout, move |at, limit| {
+            request.clone().page(raw.clone(), within.clone(), at, limit)
+        })
+    }
+
+    /// The first item, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let latest = client.flow_runs().list().flow_name("etl").first().await?;
+    /// println!("{:?}", latest.map(|run| run.id));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn first(self) -> Result<Option<R::Item>> {
+        Ok(self.pager().try_collect_at_most(1).await?.pop())
+    }
+}
+
+impl<'a, R: Question> IntoFuture for Query<'a, R> {
+    type Output = Result<R::Answer>;
+    type IntoFuture = Pending<'static, R::Answer>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        R::ask(self)
+    }
+}
+
+impl<R: Question> Clone for Query<'_, R> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client,
+            within: self.within.clone(),
+            request: self.request.clone(),
+            page_size: self.page_size,
+        }
+    }
+}
+
+impl<R: Question + fmt::Debug> fmt::Debug for Query<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Query").field(&self.request).finish()
+    }
+}

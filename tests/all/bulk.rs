@@ -1,0 +1,343 @@
+//! Bulk work: never on everything by accident.
+
+use std::sync::Mutex;
+
+use chrono::Utc;
+use prefect_sdk::types::*;
+use prefect_sdk::{Client, Error};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::{Scripted, Step, live, reply, unique};
+
+async fn runs(client: &Client, count: usize, tag: &str) -> Vec<Uuid> {
+    let flow = client
+        .flows()
+        .create(&FlowCreate::new("bulk"))
+        .await
+        .expect("a flow")
+        .id;
+    let mut ids = Vec::new();
+    for _ in 0..count {
+        let run = FlowRunCreate::new(flow).tags([tag]).parameters(json!({}));
+        ids.push(client.flow_runs().create(&run).await.expect("a run").id);
+    }
+    ids
+}
+
+/// The server takes each of these for "everything".
+#[tokio::test]
+async fn a_filter_that_says_nothing_is_refused_before_anything_is_sent() {
+    let server = Scripted::start([Step::Drop]).await;
+    let client = server.client();
+    let misspelt: FlowRunFilter =
+        serde_json::from_value(json!({ "sate": { "type": { "any_": ["FAILED"] } } }))
+            .expect("kept");
+    let half: FlowRunFilter = serde_json::from_value(
+        json!({ "state": { "tpye": { "any_": ["FAILED"] } }, "tags": { "all_": ["a"] } }),
+    )
+    .expect("kept");
+    let empty_list = FlowRunFilter::new().tags(FlowRunFilterTags::new().all_(Vec::<String>::new()));
+    let beside = FlowRunFilter::new()
+        .operator(Operator::Or)
+        .id(FlowRunFilterId::new().any_(vec![Uuid::nil()]))
+        .tags(FlowRunFilterTags::new().operator(Operator::And));
+    let null = FlowRunFilter::new().state(None);
+    let operator = FlowRunFilter::new().operator(Operator::And);
+    for filter in [
+        misspelt,
+        half,
+        empty_list,
+        beside,
+        null,
+        operator,
+        FlowRunFilter::new(),
+    ] {
+        let shown = format!("{filter:?}");
+        let delete = || client.flow_runs().delete_many().flow_runs(filter.clone());
+        assert_refused(&shown, delete().await);
+        assert_refused(&shown, delete().dry_run().await);
+        let cancelled = StateCreate::new(StateType::Cancelled);
+        let set = client
+            .flow_runs()
+            .set_state_many(cancelled)
+            .flow_runs(filter.clone());
+        assert_refused(&shown, set.await);
+    }
+    assert_refused("no filter", client.flow_runs().delete_many().await);
+    assert_refused("no filter", client.flows().delete_many().await);
+    assert_refused("no filter", client.deployments().delete_many().await);
+    assert_refused("both", client.flows().delete_many().tag("a").all().await);
+    assert_refused("an empty name", client.flows().delete_many().name("").await);
+    assert_refused(
+        "an empty text",
+        client.flows().delete_many().name_like("").await,
+    );
+    assert_eq!(server.requests().len(), 0);
+}
+
+fn assert_refused<T>(what: &str, result: Result<T, Error>) {
+    match result {
+        Ok(_) => panic!("{what}: done"),
+        Err(error) => assert!(error.is_invalid_request(), "{what}: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn more_than_the_server_takes_at_once_is_deleted_in_parts_with_progress() {
+    let client = live().await;
+    let (tag, kept) = (unique("delete"), unique("keep"));
+    let doomed = runs(&client, 120, &tag).await;
+    let others = runs(&client, 2, &kept).await;
+    let delete = || client.flow_runs().delete_many().tag(tag.as_str());
+    assert_eq!(delete().dry_run().await.expect("counted"), 120);
+    assert_eq!(
+        client
+            .flow_runs()
+            .count()
+            .tag(tag.as_str())
+            .await
+            .expect("counted"),
+        120
+    );
+
+    let seen = Mutex::new(Vec::new());
+    let progress = |progress: prefect_sdk::Progress| {
+        seen.lock()
+            .expect("seen")
+            .push((progress.done, progress.total));
+    };
+    let mut deleted = delete().on_progress(progress).await.expect("deleted");
+    assert_eq!(
+        *seen.lock().expect("seen"),
+        [(0, 120), (50, 120), (100, 120), (120, 120)]
+    );
+    let mut doomed = doomed;
+    deleted.sort();
+    doomed.sort();
+    assert_eq!(deleted, doomed);
+    assert_eq!(delete().dry_run().await.expect("counted"), 0);
+    for id in others {
+        client.flow_runs().get(id).await.expect("still there");
+    }
+}
+
+/// Set, they match as before: by the filter alone the same runs would come again and again.
+#[tokio::test]
+async fn a_state_is_proposed_for_each_run_once() {
+    let client = live().await;
+    let tag = unique("cancel");
+    let ids = runs(&client, 60, &tag).await;
+    let state = StateCreate::new(StateType::Cancelled).message("enough".to_owned());
+    let outcomes = client
+        .flow_runs()
+        .set_state_many(state)
+        .tag(tag.as_str())
+        .await;
+    let outcomes = outcomes.expect("set");
+    assert_eq!(outcomes.len(), ids.len());
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| outcome.status == SetStateStatus::Accept)
+    );
+    let cancelled = client
+        .flow_runs()
+        .count()
+        .tag(tag.as_str())
+        .state(StateType::Cancelled);
+    assert_eq!(cancelled.await.expect("counted"), 60);
+}
+
+/// With other alternatives beside them, ids would make a filter wider.
+#[tokio::test]
+async fn alternatives_do_not_widen_what_is_deleted() {
+    let client = live().await;
+    let (one, two, other) = (unique("or"), unique("or"), unique("or"));
+    let mut doomed = runs(&client, 2, &one).await;
+    let named = runs(&client, 1, &two).await;
+    runs(&client, 1, &other).await;
+    doomed.extend(&named);
+    let filter = FlowRunFilter::new()
+        .operator(Operator::Or)
+        .tags(FlowRunFilterTags::new().all_(vec![one.clone()]))
+        .id(FlowRunFilterId::new().any_(named));
+    let mut deleted = client
+        .flow_runs()
+        .delete_many()
+        .flow_runs(filter)
+        .await
+        .expect("deleted");
+    deleted.sort();
+    doomed.sort();
+    assert_eq!(deleted, doomed);
+    assert_eq!(
+        client
+            .flow_runs()
+            .count()
+            .tag(other.as_str())
+            .await
+            .expect("counted"),
+        1
+    );
+}
+
+#[tokio::test]
+async fn deployments_and_flows_are_deleted_by_what_they_match() {
+    let client = live().await;
+    let tag = unique("many");
+    let flow = FlowCreate::new(unique("flow")).tags([tag.as_str()]);
+    let flow = client.flows().create(&flow).await.expect("a flow").id;
+    for _ in 0..3 {
+        let deployment = DeploymentCreate::new(unique("deployment"), flow).tags([tag.as_str()]);
+        client
+            .deployments()
+            .create(&deployment)
+            .await
+            .expect("a deployment");
+    }
+    let deleted = client
+        .deployments()
+        .delete_many()
+        .tag(tag.as_str())
+        .await
+        .expect("deleted");
+    assert_eq!(deleted.len(), 3);
+    assert_eq!(
+        client
+            .flows()
+            .delete_many()
+            .tag(tag.as_str())
+            .await
+            .expect("deleted"),
+        [flow]
+    );
+    assert!(
+        client
+            .flows()
+            .get_opt(flow)
+            .await
+            .expect("answers")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn everything_is_deleted_when_everything_is_meant() {
+    let server = prefect_sdk::LocalServer::start().await.expect("a server");
+    let client = server.client().expect("a client");
+    runs(&client, 3, "any").await;
+    assert_eq!(
+        client
+            .flow_runs()
+            .delete_many()
+            .all()
+            .dry_run()
+            .await
+            .expect("counted"),
+        3
+    );
+    assert_eq!(
+        client
+            .flow_runs()
+            .delete_many()
+            .all()
+            .await
+            .expect("deleted")
+            .len(),
+        3
+    );
+    server.stop().await.expect("it stops");
+}
+
+#[tokio::test]
+async fn many_runs_of_a_deployment_are_created_in_parts_and_in_order() {
+    let client = live().await;
+    let flow = client
+        .flows()
+        .create(&FlowCreate::new("bulk"))
+        .await
+        .expect("a flow")
+        .id;
+    let deployment = DeploymentCreate::new(unique("many"), flow);
+    let id = client
+        .deployments()
+        .create(&deployment)
+        .await
+        .expect("a deployment")
+        .id;
+    let later = Utc::now() + chrono::Duration::days(1);
+    let run = |day| {
+        let state = StateCreate::new(StateType::Scheduled)
+            .state_details(StateDetails::new().scheduled_time(later));
+        DeploymentFlowRunCreate::new()
+            .name(format!("day {day}"))
+            .state(state)
+    };
+    let mut seen = Vec::new();
+    let created = client
+        .deployments()
+        .create_flow_runs(id, (0..230).map(run).collect(), |done| seen.push(done))
+        .await
+        .expect("created");
+    assert_eq!(seen, [100, 200, 230]);
+    assert_eq!(created.len(), 230);
+    for at in [0, 99, 100, 229] {
+        let id = created[at].flow_run_id.expect("an id");
+        let run = client.flow_runs().get(id).await.expect("the run");
+        assert_eq!(run.name, Some(format!("day {at}")));
+    }
+    let none = client
+        .deployments()
+        .create_flow_runs(id, Vec::new(), |_| {})
+        .await;
+    assert!(none.expect("nothing to do").is_empty());
+    client.deployments().delete(id).await.expect("deleted");
+}
+
+/// The server answers 200, with a reason for each.
+#[tokio::test]
+async fn runs_that_a_locked_database_refused_are_created_after_all() {
+    let created = |id: u128| json!({ "status": "CREATED", "flow_run_id": Uuid::from_u128(id) });
+    let failed = |error: &str| json!({ "status": "FAILED", "error": error });
+    let locked = || failed("(sqlite3.OperationalError) database is locked");
+    let results = |results: &[serde_json::Value]| reply(200, json!({ "results": results }));
+    let server = Scripted::start([
+        results(&[
+            created(1),
+            locked(),
+            failed("Parameter validation failed"),
+            locked(),
+        ]),
+        results(&[locked(), created(4)]),
+        results(&[created(2)]),
+    ])
+    .await;
+    let runs = (1..=4).map(|number| DeploymentFlowRunCreate::new().name(number.to_string()));
+    let client = server.client();
+    let outcome = client
+        .deployments()
+        .create_flow_runs(Uuid::nil(), runs.collect(), |_| {})
+        .await;
+    let ids: Vec<_> = outcome
+        .expect("done")
+        .iter()
+        .map(|run| run.flow_run_id.map(|id| id.as_u128()))
+        .collect();
+    assert_eq!(ids, [Some(1), Some(2), None, Some(4)]);
+
+    let body = |request: &crate::support::http::Message| -> Vec<serde_json::Value> {
+        serde_json::from_slice(&request.body).expect("JSON")
+    };
+    let sent: Vec<_> = server.requests().iter().map(body).collect();
+    let names: Vec<Vec<_>> = sent
+        .iter()
+        .map(|runs| {
+            runs.iter()
+                .map(|run| run["name"].as_str().expect("a name"))
+                .collect()
+        })
+        .collect();
+    assert_eq!(names, [vec!["1", "2", "3", "4"], vec!["2", "4"], vec!["2"]]);
+    assert_eq!(sent[0][1]["idempotency_key"], sent[2][0]["idempotency_key"]);
+}

@@ -1,0 +1,117 @@
+//! Every operation of the API, through the handles, on real servers of four versions.
+
+mod blocks;
+mod flows;
+mod limits;
+mod rest;
+mod runs;
+mod tour;
+mod work;
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::Path;
+
+use prefect_sdk::LocalServer;
+use serde_json::Value;
+
+use tour::{Answers, Tour};
+
+macro_rules! operations {
+    ($($name:literal $upstream:literal $method:literal $path:literal ($($body:tt)*) ($($reply:tt)*),)*) => {
+        /// Name, method and path of each.
+        const OPERATIONS: &[(&str, &str, &str)] = &[$(($name, $method, $path)),*];
+    };
+}
+macro_rules! schemas {
+    ($($ignored:tt)*) => {};
+}
+include!(concat!(env!("OUT_DIR"), "/table.rs"));
+
+#[tokio::test]
+async fn server_3_8_8_answers_187_of_187_operations() {
+    assert_eq!(OPERATIONS.len(), 187);
+    let answers = answers_of("3.8.8").await;
+    let missing: Vec<_> = OPERATIONS
+        .iter()
+        .filter(|(name, ..)| !answers.succeeded.contains(*name))
+        .collect();
+    println!("{}", answers.table(OPERATIONS));
+    assert!(missing.is_empty(), "without a 2xx: {missing:?}");
+}
+
+#[tokio::test]
+async fn server_3_6_29_answers_all_that_it_has() {
+    answers_what_it_has("3.6.29").await;
+}
+
+#[tokio::test]
+async fn server_3_4_25_answers_all_that_it_has() {
+    answers_what_it_has("3.4.25").await;
+}
+
+#[tokio::test]
+async fn server_3_0_11_answers_all_that_it_has() {
+    answers_what_it_has("3.0.11").await;
+}
+
+/// What the server's own document has is a success, and all else an error that says what is missing.
+async fn answers_what_it_has(version: &str) {
+    let documented = documented(version);
+    let answers = answers_of(version).await;
+    println!("{}", answers.table(OPERATIONS));
+    let mut wrong = Vec::new();
+    for (name, method, path) in OPERATIONS {
+        let has = documented.contains(&(method.to_string(), path.to_string()));
+        let expected = if has {
+            answers.succeeded.contains(*name)
+        } else {
+            answers.unsupported.contains(*name) && !answers.succeeded.contains(*name)
+        };
+        if !expected {
+            wrong.push((
+                name,
+                if has {
+                    "no 2xx"
+                } else {
+                    "not said to be missing"
+                },
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{version}: {wrong:?}");
+}
+
+/// Makes every call on a server of its own, which wants CSRF tokens, so that this operation is needed.
+async fn answers_of(version: &str) -> Answers {
+    let server = LocalServer::builder().version(version).csrf(true);
+    let server = server.start().await.expect("a server");
+    let tour = Tour::new(&server);
+    flows::visit(&tour).await;
+    runs::visit(&tour).await;
+    work::visit(&tour).await;
+    blocks::visit(&tour).await;
+    limits::visit(&tour).await;
+    rest::visit(&tour).await;
+    let answers = tour.end();
+    server.stop().await.expect("it stops");
+    answers
+}
+
+/// Method and path of the operations in a version's own document.
+fn documented(version: &str) -> BTreeSet<(String, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("tests/documents/prefect-{version}.json.gz"));
+    let file = std::fs::File::open(path).expect("a document");
+    let mut text = String::new();
+    let mut unpacked = flate2::read::GzDecoder::new(file);
+    unpacked.read_to_string(&mut text).expect("gzipped text");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths");
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let path = path.strip_prefix("/api").unwrap_or(path);
+        let methods = item.as_object().expect("a path item").keys();
+        methods.map(move |method| (method.to_uppercase(), path.to_owned()))
+    });
+    operations.collect()
+}

@@ -1,0 +1,131 @@
+//! The examples, on real servers.
+
+#[allow(dead_code)]
+#[path = "../../examples/clean_up.rs"]
+mod clean_up;
+#[allow(dead_code)]
+#[path = "../../examples/define_deployment.rs"]
+mod define_deployment;
+#[allow(dead_code)]
+#[path = "../../examples/export_runs.rs"]
+mod export_runs;
+#[allow(dead_code)]
+#[path = "../../examples/infrastructure.rs"]
+mod infrastructure;
+
+use prefect_sdk::types::*;
+use prefect_sdk::{Client, LocalServer};
+use serde_json::{Value, json};
+
+/// Runs in their last state.
+async fn runs(client: &Client, count: usize, state: StateType) {
+    let flow = client
+        .flows()
+        .create(&FlowCreate::new("etl"))
+        .await
+        .expect("a flow")
+        .id;
+    for _ in 0..count {
+        let state = StateCreate::new(state.clone());
+        let run = FlowRunCreate::new(flow).state(state).parameters(json!({}));
+        client.flow_runs().create(&run).await.expect("a run");
+    }
+}
+
+#[tokio::test]
+async fn old_runs_are_cleaned_up_and_a_week_of_them_is_exported() {
+    let server = LocalServer::start().await.expect("a server");
+    let client = server.client().expect("a client");
+    runs(&client, 5, StateType::Completed).await;
+    runs(&client, 2, StateType::Scheduled).await;
+
+    let mut out = Vec::new();
+    assert_eq!(
+        export_runs::run(&client, &mut out).await.expect("exported"),
+        7
+    );
+    let lines = String::from_utf8(out).expect("text");
+    let exported = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    assert!(
+        exported
+            .map(|run| run["state_type"].clone())
+            .all(|state| state.is_string())
+    );
+    assert_eq!(lines.lines().count(), 7);
+
+    assert_eq!(
+        clean_up::run(&client, 1, true)
+            .await
+            .expect("nothing is old"),
+        0
+    );
+    assert_eq!(clean_up::run(&client, 0, false).await.expect("counted"), 5);
+    assert_eq!(client.flow_runs().count().await.expect("counted"), 7);
+    assert_eq!(clean_up::run(&client, 0, true).await.expect("deleted"), 5);
+    assert_eq!(client.flow_runs().count().await.expect("counted"), 2);
+    server.stop().await.expect("it stops");
+}
+
+#[tokio::test]
+async fn a_deployment_with_schedule_and_automation_is_defined_once() {
+    let server = LocalServer::start().await.expect("a server");
+    let client = server.client().expect("a client");
+    for _ in 0..2 {
+        define_deployment::run(&client).await.expect("defined");
+    }
+    assert_eq!(client.deployments().count().await.expect("counted"), 2);
+    assert_eq!(client.automations().count().await.expect("counted"), 1);
+    let nightly = client
+        .deployments()
+        .get_by_name("etl", "nightly")
+        .await
+        .expect("there");
+    let schedules = client
+        .deployments()
+        .schedules(nightly.id)
+        .list()
+        .await
+        .expect("listed");
+    let [schedule] = schedules.as_slice() else {
+        panic!("one schedule: {schedules:?}");
+    };
+    let Schedule::Cron(cron) = &schedule.schedule else {
+        panic!("a cron expression: {schedule:?}");
+    };
+    assert_eq!(cron.timezone.as_deref(), Some("Europe/Berlin"));
+    server.stop().await.expect("it stops");
+}
+
+#[tokio::test]
+async fn infrastructure_is_as_the_code_says_each_time_that_it_runs() {
+    let server = LocalServer::start().await.expect("a server");
+    let client = server.client().expect("a client");
+    infrastructure::run(&client).await.expect("created");
+    client
+        .work_pools()
+        .update("batch", &WorkPoolUpdate::new().concurrency_limit(1))
+        .await
+        .expect("changed by hand");
+    infrastructure::run(&client).await.expect("put right");
+    let pool = client.work_pools().get("batch").await.expect("there");
+    assert_eq!(*pool.concurrency_limit, Some(20));
+    let queues = client
+        .work_pools()
+        .queues("batch")
+        .list()
+        .await
+        .expect("listed");
+    assert_eq!(queues.len(), 3, "default, urgent and ordinary");
+    let limit = client
+        .global_concurrency_limits()
+        .get("partner-api")
+        .await
+        .expect("there");
+    assert_eq!(
+        limit.slot_decay_per_second.map(|decay| decay.as_f64()),
+        Some(0.5)
+    );
+    server.stop().await.expect("it stops");
+}
