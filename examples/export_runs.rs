@@ -10,7 +10,7 @@ use chrono::Utc;
 use prefect_sdk::Client;
 use prefect_sdk::types::FlowRunSort;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut out = BufWriter::new(io::stdout().lock());
     run(&Client::from_env()?, &mut out).await?;

@@ -121,7 +121,7 @@ impl<T> Pager<T> {
             pages: Pages {
                 read: Box::new(read),
                 limit,
-                patience: timeout / 2,
+                patience: (timeout / 2).max(LEAST_PATIENCE),
                 wanted: usize::MAX,
                 ahead: Ahead::Unread(Position::Start),
             },
@@ -245,7 +245,7 @@ impl<T> Pages<T> {
     /// Asks for no more items than these, as far as nothing was asked for yet.
     fn want(&mut self, items: usize) {
         self.wanted = items;
-        if self.limit.is_none() && items < SHORTER_THAN_ANY_PAGE {
+        if items < self.limit.unwrap_or(SHORTER_THAN_ANY_PAGE) {
             self.limit = Some(items);
         }
     }
@@ -307,6 +307,9 @@ impl<T> Pages<T> {
         }
     }
 }
+
+/// However short the timeout is: what was just asked for is not asked for anew.
+const LEAST_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Servers give 200 items at a time, or 50; one that is set to fewer says so.
 const SHORTER_THAN_ANY_PAGE: usize = 50;

@@ -6,7 +6,8 @@ use std::sync::mpsc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Answers `/flow_runs/filter` with the page, `/hello` with a word, and all else with the one run.
+/// Answers `/flow_runs/filter` with the page, or with half of it if it is asked for 100, `/hello` with a word,
+/// and all else with the one run.
 pub fn start(run: &'static [u8], page: &'static [u8]) -> SocketAddr {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
@@ -18,10 +19,15 @@ pub fn start(run: &'static [u8], page: &'static [u8]) -> SocketAddr {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             send.send(listener.local_addr().expect("bound"))
                 .expect("awaited");
-            let [run, page, word] = [run, page, b"\"hi\""].map(|body| &*reply(body).leak());
+            let items: Vec<&serde_json::value::RawValue> =
+                serde_json::from_slice(page).expect("a list");
+            let half = serde_json::to_vec(&items[..items.len() / 2])
+                .expect("JSON")
+                .leak();
+            let replies = [run, page, half, b"\"hi\""].map(|body| &*reply(body).leak());
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).expect("an option");
-                tokio::spawn(converse(stream, [run, page, word]));
+                tokio::spawn(converse(stream, replies));
             }
         });
     });
@@ -37,7 +43,7 @@ fn reply(body: &[u8]) -> Vec<u8> {
 }
 
 /// It allocates once a connection, so that the allocations counted are the client's.
-async fn converse(mut stream: TcpStream, [run, page, word]: [&[u8]; 3]) {
+async fn converse(mut stream: TcpStream, [run, page, half, word]: [&[u8]; 4]) {
     let mut buffer = vec![0; 16 << 10];
     let mut filled = 0;
     loop {
@@ -50,7 +56,12 @@ async fn converse(mut stream: TcpStream, [run, page, word]: [&[u8]; 3]) {
         };
         assert_eq!(length, filled, "requests are not pipelined");
         let reply = match &buffer[..filled] {
-            request if request.starts_with(b"POST /api/flow_runs/filter") => page,
+            request if request.starts_with(b"POST /api/flow_runs/filter") => {
+                match request.windows(11).any(|part| part == b"\"limit\":100") {
+                    true => half,
+                    false => page,
+                }
+            }
             request if request.starts_with(b"GET /api/hello") => word,
             _ => run,
         };

@@ -13,6 +13,8 @@ use crate::types::{EventPage, ReadEventsRequest, ReceivedEvent};
 impl Listing for ReadEventsRequest {
     type Item = ReceivedEvent;
 
+    const STREAMED: Option<usize> = None;
+
     fn page(
         mut self,
         raw: Arc<raw::Client>,
@@ -41,7 +43,7 @@ impl Question for ReadEventsRequest {
     type Answer = Vec<ReceivedEvent>;
 
     fn ask(query: Query<'_, Self>) -> Pending<'static, Vec<ReceivedEvent>> {
-        Box::pin(query.pager().try_collect())
+        query.collect()
     }
 }
 

@@ -40,7 +40,7 @@ macro_rules! pages {
                 limit: Option<i64>,
             ) -> Pending<'static, Page<$item>> {
                 self.page = Some(at.number().or(self.page).unwrap_or(1));
-                self.limit = limit.or(self.limit);
+                self.limit = self.limit.or(limit);
                 Box::pin(async move {
                     let reply = raw.$operation($(&$within,)* &self).await?.into_inner();
                     let items = pages!(@ $items reply.$field);
@@ -92,8 +92,7 @@ macro_rules! question {
             type Answer = Vec<$item>;
 
             fn ask(query: Query<'_, Self>) -> Pending<'static, Vec<$item>> {
-                let pager = query.pager();
-                Box::pin(pager.try_collect())
+                query.collect()
             }
         }
     };
