@@ -9,10 +9,18 @@ use prefect_sdk::{Client, Result};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let days = arguments.iter().find_map(|argument| argument.parse().ok());
-    let yes = arguments.iter().any(|argument| argument == "--yes");
-    run(&Client::from_env()?, days.unwrap_or(30), yes).await?;
+    let (mut days, mut yes) = (30, false);
+    for argument in std::env::args().skip(1) {
+        match argument.parse() {
+            Ok(number) => days = number,
+            Err(_) if argument == "--yes" => yes = true,
+            Err(_) => {
+                eprintln!("{argument:?} is neither a number of days nor --yes");
+                std::process::exit(2);
+            }
+        }
+    }
+    run(&Client::from_env()?, days, yes).await?;
     Ok(())
 }
 

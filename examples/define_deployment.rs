@@ -1,12 +1,12 @@
-//! Defines a deployment that runs every morning, and an automation that tells, and runs a second one,
-//! when it fails: `cargo run --features schedules --example define_deployment`.
+//! Defines a deployment that runs every morning, when a worker of its pool is there, and an automation that
+//! runs a second one when it fails: `cargo run --features schedules --example define_deployment`.
 //!
-//! Running it again changes nothing. The server is the one that Prefect's own tools would take
+//! Running it again makes no second one; it replaces schedule and trigger. The server is the one that Prefect's own tools would take
 //! (`PREFECT_API_URL`, the profile).
 
 use std::time::Duration;
 
-use prefect_sdk::types::{DeploymentCreate, FlowCreate};
+use prefect_sdk::types::{DeploymentCreate, FlowCreate, WorkPoolCreate};
 use prefect_sdk::{Automation, Client, Result, Schedule, actions, event};
 use serde_json::json;
 
@@ -17,23 +17,30 @@ async fn main() -> Result<()> {
 
 /// Defines all of it.
 pub async fn run(client: &Client) -> Result<()> {
+    let pool = WorkPoolCreate::new("batch").type_("process");
+    client.work_pools().ensure(&pool).await?;
     let flow = client.flows().create(&FlowCreate::new("etl")).await?;
     let every_morning = Schedule::cron("0 6 * * mon-fri")?
         .timezone("Europe/Berlin")?
         .parameters(json!({ "full": false }))
         .slug("every-morning");
-    let nightly = DeploymentCreate::new("nightly", flow.id)
-        .description("Loads what came in since yesterday.".to_owned())
-        .entrypoint("flows/etl.py:etl".to_owned())
-        .path("/opt/flows".to_owned())
+    let deployment = |name| {
+        DeploymentCreate::new(name, flow.id)
+            .entrypoint("flows/etl.py:etl")
+            .path("/opt/flows")
+            .work_pool_name("batch")
+            .job_variables(json!({ "env": { "STAGE": "production" } }))
+            .concurrency_limit(1)
+            .tags(["etl"])
+    };
+    let nightly = deployment("nightly")
+        .description("Loads what came in since yesterday.")
         .parameters(json!({ "full": true }))
-        .tags(["etl"])
         .schedules([every_morning]);
     let nightly = client.deployments().create(&nightly).await?;
     println!("deployment etl/{}: {}", nightly.name, nightly.id);
 
-    let repair = DeploymentCreate::new("repair", flow.id).tags(["etl"]);
-    let repair = client.deployments().create(&repair).await?;
+    let repair = client.deployments().create(&deployment("repair")).await?;
     let automation = Automation::named("repair etl")
         .description("Three failures in an hour start the repair.")
         .tag("etl")

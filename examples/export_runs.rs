@@ -19,14 +19,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// Returns how many were written.
 pub async fn run(client: &Client, out: &mut impl Write) -> Result<i64, Box<dyn Error>> {
-    let a_week_ago = Utc::now() - chrono::Duration::weeks(1);
-    let total = client.flow_runs().count().since(a_week_ago).await?;
-    // In this order, runs that come while this goes on are behind those that were there.
-    let runs = client
+    // With an end, runs that come while this goes on do not move those that are there.
+    let now = Utc::now();
+    let a_week_ago = now - chrono::Duration::weeks(1);
+    let total = client
         .flow_runs()
-        .list()
+        .count()
         .since(a_week_ago)
-        .sort(FlowRunSort::ExpectedStartTimeAsc);
+        .until(now)
+        .await?;
+    let runs = client.flow_runs().list().since(a_week_ago).until(now);
+    let runs = runs.sort(FlowRunSort::ExpectedStartTimeAsc);
     let mut runs = runs.pager();
     let mut written = 0;
     while let Some(run) = runs.next().await {

@@ -89,7 +89,7 @@ impl Client {
     /// it.
     ///
     /// Sends `GET /health`, `GET /admin/version`, `GET /csrf-token` and `POST /flows/count`, without
-    /// retries; it changes nothing. (Of Prefect Cloud, the first and the last.) It cannot fail: a failure is what it tells of. Nothing
+    /// retries; it changes nothing. (Of Prefect Cloud, only the last.) It cannot fail: a failure is what it tells of. Nothing
     /// secret is in it.
     ///
     /// ```no_run
@@ -112,7 +112,7 @@ impl Client {
         found.add(
             "url",
             Verdict::Good,
-            format!("{} is that of {kind}", client.api_url()),
+            format!("{} has the form of {kind}'s", client.api_url()),
         );
         // What it ends at is in what was found.
         let _ = client.look(&mut found).await;
@@ -121,11 +121,19 @@ impl Client {
 
     /// Stops at what is bad.
     async fn look(&self, found: &mut Diagnosis) -> Result<(), ()> {
-        let health = self.raw().health_check().await;
-        let says = health.map(|_| "it answers, and is healthy".to_owned());
-        seen("server", says, found)?;
-        // Cloud tells no version, and wants no tokens.
+        // Cloud tells neither its health nor a version, and wants no tokens.
         if !self.is_cloud() {
+            let health = self.raw().health_check().await;
+            if let Err(error) = &health
+                && error.kind() == ErrorKind::Unauthorized
+            {
+                // With authentication, a server asks for credentials wherever it has nothing.
+                let says = "a Prefect server tells its health to everybody, and this wants credentials for it: the URL is not that of the API, or a proxy is in front";
+                found.add("url", Verdict::Bad, says);
+                return Err(());
+            }
+            let says = health.map(|_| "it answers, and is healthy".to_owned());
+            seen("server", says, found)?;
             let (verdict, says) = match self.version().await {
                 Ok(version) => judge_version(&version),
                 Err(error) => return found.add_failure("api", &error),

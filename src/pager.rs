@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use futures_core::Stream;
+use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::query::Pending;
@@ -20,8 +21,8 @@ pub enum Position {
     Offset(i64),
     /// By its number.
     Number(i64),
-    /// Where the page before points to.
-    Link(String),
+    /// Where the page before points to, and the last items that came before it.
+    Link(String, Vec<Uuid>),
 }
 
 impl Position {
@@ -70,10 +71,11 @@ type Read<T> = dyn Fn(Position, Option<i64>) -> Pending<'static, Page<T>> + Send
 /// read as they are needed, and while the items of one are handed out, the next is on its way: two
 /// pages are in memory at most. After an error the stream ends.
 ///
-/// Most lists are read by offset. What is added or deleted before the current position in the
-/// order of the list moves all behind it: an item may then come twice, or not at all. With a sort by
-/// which new items come last (such as `FlowRunSort::ExpectedStartTimeAsc`), additions do no harm.
-/// Events are read by a cursor, and are not affected.
+/// Most lists are read by offset. What is added or deleted before the current position in the order of
+/// the list moves all behind it: an item may then come twice, or not at all. (Events, which are added
+/// all the time, are kept from coming twice.) Where new items come last in the order (as flows do by `FlowSort::NameAsc`, if
+/// their names grow), additions do no harm; nor do they where a filter has a time that has passed as
+/// its end.
 ///
 /// ```no_run
 /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
@@ -95,8 +97,11 @@ pub struct Pager<T> {
 pub struct Pages<T> {
     read: Box<Read<T>>,
     limit: Option<usize>,
-    /// How long a reply may lie before it counts as late: its request has a timeout.
-    patience: Duration,
+    /// Whether pages may be of another size than the one before.
+    resizable: bool,
+    /// Whether the caller waits for what was last asked for.
+    awaited: bool,
+    timeout: Duration,
     /// How many items are still of use: none beyond them is asked for.
     wanted: usize,
     ahead: Ahead<T>,
@@ -114,6 +119,7 @@ enum Ahead<T> {
 impl<T> Pager<T> {
     pub(crate) fn new(
         limit: Option<usize>,
+        resizable: bool,
         timeout: Duration,
         read: impl Fn(Position, Option<i64>) -> Pending<'static, Page<T>> + Send + Sync + 'static,
     ) -> Self {
@@ -121,7 +127,9 @@ impl<T> Pager<T> {
             pages: Pages {
                 read: Box::new(read),
                 limit,
-                patience: (timeout / 2).max(LEAST_PATIENCE),
+                resizable,
+                awaited: false,
+                timeout,
                 wanted: usize::MAX,
                 ahead: Ahead::Unread(Position::Start),
             },
@@ -173,8 +181,8 @@ impl<T> Pager<T> {
     ///
     /// ```no_run
     /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
-    /// let latest = client.flow_runs().list().pager().try_collect_at_most(10).await?;
-    /// assert!(latest.len() <= 10);
+    /// let some = client.flow_runs().list().pager().try_collect_at_most(10).await?;
+    /// assert!(some.len() <= 10);
     /// # Ok(())
     /// # }
     /// ```
@@ -245,33 +253,33 @@ impl<T> Pages<T> {
     /// Asks for no more items than these, as far as nothing was asked for yet.
     fn want(&mut self, items: usize) {
         self.wanted = items;
-        if items < self.limit.unwrap_or(SHORTER_THAN_ANY_PAGE) {
+        if self.resizable && items < self.limit.unwrap_or(SHORTER_THAN_ANY_PAGE) {
             self.limit = Some(items);
         }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<T>>>> {
-        loop {
-            self.read_ahead(context);
-            match std::mem::replace(&mut self.ahead, Ahead::End) {
-                Ahead::Read(Ok(page)) => {
-                    self.wanted = self.wanted.saturating_sub(page.items.len());
-                    if let Some(next) = page.next
-                        && self.wanted > 0
-                    {
-                        self.ahead = Ahead::Unread(next);
-                        self.read_ahead(context);
-                    }
-                    if !page.items.is_empty() {
-                        return Poll::Ready(Some(Ok(page.items)));
-                    }
+        self.read_ahead(context);
+        self.awaited = false;
+        match std::mem::replace(&mut self.ahead, Ahead::End) {
+            // What has no items has no next page either, whatever the server says.
+            Ahead::Read(Ok(page)) if page.items.is_empty() => Poll::Ready(None),
+            Ahead::Read(Ok(page)) => {
+                self.wanted = self.wanted.saturating_sub(page.items.len());
+                if let Some(next) = page.next
+                    && self.wanted > 0
+                {
+                    self.ahead = Ahead::Unread(next);
+                    self.read_ahead(context);
                 }
-                Ahead::Read(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Ahead::End => return Poll::Ready(None),
-                ahead => {
-                    self.ahead = ahead;
-                    return Poll::Pending;
-                }
+                Poll::Ready(Some(Ok(page.items)))
+            }
+            Ahead::Read(Err(error)) => Poll::Ready(Some(Err(error))),
+            Ahead::End => Poll::Ready(None),
+            ahead => {
+                self.ahead = ahead;
+                self.awaited = true;
+                Poll::Pending
             }
         }
     }
@@ -287,13 +295,18 @@ impl<T> Pages<T> {
                     let reading = (self.read)(at.clone(), limit);
                     self.ahead = Ahead::Reading(at.clone(), reading, Instant::now());
                 }
-                // Nobody asked for long: polled now, the request would find that its time is over.
-                Ahead::Reading(at, _, polled) if polled.elapsed() > self.patience => {
-                    self.ahead = Ahead::Unread(at.clone());
-                }
                 Ahead::Reading(at, reading, polled) => match reading.as_mut().poll(context) {
                     Poll::Ready(Err(error)) if self.limit.is_some() && refuses_limit(&error) => {
                         self.limit = None;
+                        self.ahead = Ahead::Unread(at.clone());
+                    }
+                    // It had time enough, but nobody looked: this is not the server's fault.
+                    Poll::Ready(Err(error))
+                        if error.is_timeout()
+                            && !self.awaited
+                            && polled.elapsed() >= self.timeout / 2 =>
+                    {
+                        self.awaited = true;
                         self.ahead = Ahead::Unread(at.clone());
                     }
                     Poll::Ready(page) => self.ahead = Ahead::Read(page),
@@ -307,9 +320,6 @@ impl<T> Pages<T> {
         }
     }
 }
-
-/// However short the timeout is: what was just asked for is not asked for anew.
-const LEAST_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Servers give 200 items at a time, or 50; one that is set to fewer says so.
 const SHORTER_THAN_ANY_PAGE: usize = 50;

@@ -326,7 +326,7 @@ mod tests {
     ];
 
     #[test]
-    fn verdicts_are_the_servers() {
+    fn verdicts_are_as_recorded_of_the_server() {
         let zone = |name: &str| Schedule::cron("@daily")?.timezone(name);
         let checks: [fn(&str) -> Result<Schedule>; 3] = [Schedule::cron, Schedule::rrule, zone];
         for (check, [accepted, refused, let_through]) in checks.iter().zip([CRON, RRULE, ZONE]) {

@@ -1,7 +1,9 @@
 //! The handles: `openapi/handles.yaml` says where each operation lives, the document all else.
 
+mod docs;
 mod method;
 mod query;
+mod signature;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::document::{Operation, operations, schemas};
-use super::emit::docs;
+use super::emit::docs::{comment, indent};
 use super::problem::{Problem, Result};
 use table::Handle;
 pub use table::Table;
@@ -33,7 +35,7 @@ pub fn handles(document: &Value, table: &Table) -> Result<String> {
         out.push_str(&format!("impl<'a> {}<'a> {{\n", handle.ty));
         for method in &handle.methods {
             if let Some(operation) = by_name.get(method.operation.as_str()) {
-                out.push_str(&docs::indent(&method::write(&scope, method, operation)?));
+                out.push_str(&indent(&method::write(&scope, method, operation)?));
             }
         }
         out.push_str("}\n\n");
@@ -91,7 +93,7 @@ impl Scope<'_> {
                 ));
             }
         }
-        let mut out = docs::comment(&text, "");
+        let mut out = comment(&text, "");
         let bound = self.bound();
         let fields: String = bound
             .iter()
@@ -100,7 +102,7 @@ impl Scope<'_> {
         out.push_str(&format!(
             "#[derive(Clone, Copy, Debug)]\npub struct {ty}<'a> {{\n    pub(crate) client: &'a crate::Client,\n{fields}}}\n\n"
         ));
-        let about = docs::comment(&format!("{about}\n\nSends nothing."), "    ");
+        let about = comment(&format!("{about}\n\nSends nothing."), "    ");
         match &self.handle.under {
             None => out.push_str(&format!(
                 "impl crate::Client {{\n{about}    pub fn {name}(&self) -> {ty}<'_> {{\n        {ty} {{ client: self }}\n    }}\n}}\n\n"
@@ -140,7 +142,7 @@ impl Scope<'_> {
                 let methods = self.handle.methods.iter();
                 let mut parameters = methods
                     .filter_map(|method| self.operations.get(method.operation.as_str()))
-                    .flat_map(|operation| method::parameters(operation));
+                    .flat_map(|operation| signature::parameters(operation));
                 let found = parameters.find(|found| found.name == parameter);
                 let is_id = found.is_some_and(|found| found.ty == "Uuid");
                 let ty = if is_id { "Uuid" } else { "&'a str" };

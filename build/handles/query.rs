@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Scope;
-use super::method::{item_of, parameters};
+use super::signature::{item_of, parameters};
 use super::table::{Home, Method};
 use crate::pipeline::document::Operation;
 use crate::pipeline::emit::{ident, rust_type};
@@ -67,29 +67,32 @@ pub fn required(scope: &Scope<'_>, request: &str) -> Vec<(String, String)> {
 }
 
 /// The docs' paragraph on how a query can be narrowed.
-pub fn narrowing(scope: &Scope<'_>, operation: &Operation<'_>) -> Result<String> {
+pub fn narrowing(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> Result<String> {
     let Some((name, schema)) = request(scope, operation) else {
         return Ok(String::new());
     };
-    let link = |word: &String| format!("`{word}`");
-    let words: Vec<_> = words(scope, schema)?
-        .iter()
-        .map(|word| link(&word.name))
-        .collect();
+    let words = words(scope, schema)?;
     let fields: Vec<_> = fields(schema)?
         .iter()
-        .map(|(_, field, _)| link(field))
+        .map(|(_, field, _)| format!("`{field}`"))
         .collect();
     let mut text = String::from("\n\n`.await` sends it");
-    if reply(operation).is_some_and(|reply| item_of(reply).is_some()) {
+    let pages = reply(operation).is_some_and(|reply| item_of(reply).is_some());
+    if pages || method.home == Home::Query && method.name == "list" {
         text.push_str(", page by page; [`pager`](Query::pager) gives the items one by one");
     }
     text.push('.');
     if !words.is_empty() {
-        text.push_str(&format!(" What is asked for: {}.", words.join(", ")));
+        text.push_str("\n\n| Word | sets |\n|---|---|\n");
+        for Word { name, path, .. } in &words {
+            text.push_str(&format!("| `{name}` | `{path}` |\n"));
+        }
     }
     if !fields.is_empty() {
-        text.push_str(&format!(" Fields of [`{name}`]: {}.", fields.join(", ")));
+        text.push_str(&format!(
+            "\n\nFields of [`{name}`], as they are: {}.",
+            fields.join(", ")
+        ));
     }
     Ok(text)
 }
@@ -152,6 +155,21 @@ fn words(scope: &Scope<'_>, request: &Value) -> Result<Vec<Word>> {
     Ok(words)
 }
 
+/// The operation whose request says what is asked for; of bulk work, another than the one that does it.
+fn found_by<'a>(
+    scope: &'a Scope<'_>,
+    method: &Method,
+    operation: &'a Operation<'a>,
+) -> Result<&'a Operation<'a>> {
+    let Some(list) = &method.list else {
+        return Ok(operation);
+    };
+    let found = scope.operations.get(list.as_str());
+    found
+        .copied()
+        .ok_or_else(|| scope.problem(format!("there is no operation `{list}`")))
+}
+
 /// Writes how a query is sent, and its setters.
 pub fn write(
     scope: &Scope<'_>,
@@ -164,7 +182,8 @@ pub fn write(
         Kind::Bulk(request) => ("Bulk", request),
         _ => return Ok(String::new()),
     };
-    let Some((_, schema)) = request(scope, operation) else {
+    let found_by = found_by(scope, method, operation)?;
+    let Some((_, schema)) = request(scope, found_by) else {
         return Ok(String::new());
     };
     if !asked.insert(request_name.clone()) {
@@ -182,6 +201,9 @@ pub fn write(
     }
     out.push_str(&format!("setters! {{ {ty} {request_name} {{\n"));
     for (key, field, ty) in fields(schema)? {
+        if method.home == Home::Bulk && key == "sort" {
+            continue;
+        }
         out.push_str(&format!("    field {key:?} {field} [{ty}],\n"));
     }
     for word in words(scope, schema)? {
@@ -196,6 +218,7 @@ pub fn write(
             (true, Some("all_")) => "all",
             (true, Some("not_any_")) => "none",
             (true, _) => "any",
+            (false, Some("like_")) => "like",
             _ => "one",
         };
         let fields = fields.join(" ");
@@ -205,15 +228,16 @@ pub fn write(
     Ok(out)
 }
 
-/// The paths of all conditions that the filter of a request can have, quoted.
+/// The paths of all conditions that the filters of a request can have, quoted.
 fn conditions(scope: &Scope<'_>, request: &Value) -> Vec<String> {
     fn walk(scope: &Scope<'_>, path: &str, object: &Value, found: &mut Vec<String>) {
         for (key, schema) in object["properties"].as_object().into_iter().flatten() {
-            let path = if path.is_empty() {
-                key.clone()
-            } else {
-                format!("{path}.{key}")
-            };
+            // The server takes these, and ignores them.
+            let said = schema["description"].as_str();
+            if said.is_some_and(|said| said.starts_with("DEPRECATED")) {
+                continue;
+            }
+            let path = format!("{path}.{key}");
             let inner = rust_type::target(schema).and_then(|name| scope.schema(name));
             match inner.filter(|inner| inner.get("properties").is_some()) {
                 Some(inner) => walk(scope, &path, inner, found),
@@ -222,11 +246,10 @@ fn conditions(scope: &Scope<'_>, request: &Value) -> Vec<String> {
         }
     }
     let mut found = Vec::new();
-    let properties = request["properties"].as_object().into_iter().flatten();
-    let targets = properties.filter_map(|(_, schema)| rust_type::target(schema));
-    for filter in targets.filter(|name| name.ends_with("Filter")) {
-        if let Some(filter) = scope.schema(filter) {
-            walk(scope, "", filter, &mut found);
+    for (key, property) in request["properties"].as_object().into_iter().flatten() {
+        let target = rust_type::target(property).filter(|name| name.ends_with("Filter"));
+        if let Some(filter) = target.and_then(|name| scope.schema(name)) {
+            walk(scope, key, filter, &mut found);
         }
     }
     found

@@ -40,6 +40,8 @@ pub struct Method {
     pub example: Option<String>,
     /// What the example of a query adds to it.
     pub narrow: String,
+    /// The operation that lists what bulk work is about.
+    pub list: Option<String>,
     /// Arguments that are fixed: name and expression.
     pub with: Vec<(String, String)>,
     pub nothing: bool,
@@ -136,6 +138,7 @@ impl Method {
             does: text("does").unwrap_or_default().to_owned(),
             example: text("example").map(str::to_owned),
             narrow: text("narrow").unwrap_or_default().to_owned(),
+            list: text("list").map(str::to_owned),
             with: texts(entry, "with"),
             nothing: flag("nothing"),
             taken: flag("taken"),

@@ -125,7 +125,7 @@ plain! {
     cancel_flow_run CancelFlowRun,
     /// Deletes the flow run. Servers 3.6 and older do not know this action.
     delete_flow_run DeleteFlowRun,
-    /// Suspends the flow run: its process ends, and it can be resumed.
+    /// Suspends the flow run: its process ends, and it can be resumed for an hour.
     suspend_flow_run SuspendFlowRun,
     /// Resumes the flow run that is paused or suspended.
     resume_flow_run ResumeFlowRun,
@@ -146,7 +146,8 @@ pub fn change_flow_run_state(state: StateType) -> ChangeFlowRunState {
     ChangeFlowRunState::new(state)
 }
 
-/// Sends a text through a notification block; `subject` can be added.
+/// Sends a text through a notification block; `subject` can be added. The block's id is that of
+/// `client.block_types().get_document("slack-webhook", "ops").await?`, for example.
 ///
 /// ```
 /// # let block_id = uuid::Uuid::nil();
@@ -245,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_action_is_refused_when_the_server_refuses_it() {
+    fn an_action_that_no_server_takes_is_refused() {
         let run = || run_deployment(Uuid::nil());
         let on = |trigger: Trigger| Automation::named("").when(trigger);
         let any = || on(event("a").into());

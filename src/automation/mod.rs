@@ -92,7 +92,8 @@ impl Automation {
     }
 
     /// Adds an action for each time the automation becomes triggered. What it infers, it infers from
-    /// the event `prefect.automation.triggered`, which is about the automation.
+    /// the event `prefect.automation.triggered`, which is about the automation: an action on an inferred
+    /// flow run, deployment, queue or pool always fails here, and belongs to [`then`](Self::then).
     pub fn on_trigger(mut self, action: impl Into<Action>) -> Self {
         let actions = self.on_trigger.get_or_insert_default();
         actions.push(action.into());
@@ -251,12 +252,14 @@ mod tests {
                 "type": "event", "posture": "Proactive", "expect": ["done", "failed"],
                 "after": ["begun"], "within": 10.0,
             },
-            "actions": [],
-            "actions_on_trigger": [{ "type": "cancel-flow-run" }],
+            "actions": [{ "type": "cancel-flow-run" }],
+            "actions_on_trigger": [{ "type": "pause-automation", "source": "inferred" }],
         });
         let trigger = trigger.within(Duration::from_secs(10));
         let automation = Automation::named("stuck").when(trigger).disabled();
-        assert_eq!(sent(automation.on_trigger(cancel)), expected);
+        let automation = automation.then(cancel);
+        let pause = actions::pause_automation_inferred();
+        assert_eq!(sent(automation.on_trigger(pause)), expected);
     }
 
     #[test]
@@ -279,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_is_refused_when_the_server_refuses_it() {
+    fn a_trigger_that_no_server_takes_is_refused() {
         let build = |trigger: Trigger| Automation::named("").when(trigger).build();
         let absence = |seconds| absence_of("a").within(Duration::from_secs(seconds));
         for refused in [

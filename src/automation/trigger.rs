@@ -58,16 +58,21 @@ pub fn event(event: impl Into<String>) -> EventTriggerBuilder {
 /// `Proactive`), or happens less than [`threshold`](EventTriggerBuilder::threshold) times.
 ///
 /// The time begins with the event of [`after`](EventTriggerBuilder::after), else whenever it is over.
+/// Without [`for_each`](EventTriggerBuilder::for_each) all runs share one window, and an action on a flow
+/// run acts on that of the last event, or fails. That a run *stays* in a state is the absence of any other:
 ///
 /// ```
 /// use std::time::Duration;
-/// use prefect_sdk::{Automation, absence_of};
+/// use prefect_sdk::{Automation, absence_of, actions};
 ///
-/// let stuck = absence_of("prefect.flow-run.Completed")
-///     .after("prefect.flow-run.Running")
+/// # let deployment_id = uuid::Uuid::nil();
+/// // Each run of this deployment that is late for ten minutes is cancelled.
+/// let late = absence_of("prefect.flow-run.*")
+///     .after("prefect.flow-run.Late")
+///     .related("prefect.resource.id", format!("prefect.deployment.{deployment_id}"))
 ///     .for_each("prefect.resource.id")
-///     .within(Duration::from_secs(3600));
-/// Automation::named("stuck").when(stuck).build()?;
+///     .within(Duration::from_secs(600));
+/// Automation::named("late").when(late).then(actions::cancel_flow_run()).build()?;
 /// # Ok::<(), prefect_sdk::Error>(())
 /// ```
 pub fn absence_of(event: impl Into<String>) -> EventTriggerBuilder {
@@ -105,15 +110,21 @@ impl EventTriggerBuilder {
 
     /// The time in which events are counted. The default is 0 s; for an absence it is 10 s, which is
     /// also the least, and what 0 s means.
+    ///
+    /// Having fired, a trigger waits for the rest of this time before it counts again: at most once
+    /// in ten minutes, for example. With a threshold above 1 say it: at 0 s the server counts until
+    /// it sweeps, after about a minute.
     pub fn within(mut self, time: Duration) -> Self {
         self.trigger.within = Some(time.into());
         self
     }
 
     /// Counts only events about a resource whose label has this value (`match`). In a value `*` stands
-    /// for any text; a `!` in front allows all that does not fit.
+    /// for any text, `?` for a character, `[..]` for one of several; a `!` in front allows all that
+    /// does not fit. A resource without the label never fits.
     ///
-    /// Said several times, all labels must fit; of several values of one label, one must.
+    /// Said several times, all labels must fit; of several values of one label, one must: two with `!`
+    /// allow everything.
     pub fn matching(mut self, label: impl Into<String>, value: impl Into<String>) -> Self {
         allow(&mut self.resource, label, value);
         self

@@ -1,34 +1,47 @@
-//! Whether a filter says what it is about.
+//! Whether filters say what they are about.
 
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 
-/// Whether a filter says what it is about. The server drops keys that it does not know, and an empty
-/// list or text is no condition, or one that everything meets.
+/// Whether filters say what they are about. An empty list or text is no condition, or one that
+/// everything meets; a key that is not known is none either, whatever an old server makes of it.
 pub fn check(filter: &Value, known: &[&str], all: bool) -> Result<()> {
     let refused = |says: String| Err(Error::invalid_request(says));
     let mut leaves = Vec::new();
     collect(String::new(), filter, &mut leaves);
     for (path, value) in &leaves {
         let empty = match value {
-            Value::Null => continue,
-            Value::Object(_) => true,
+            // Among alternatives, what has no condition is one that everything meets.
+            Value::Null | Value::Object(_) => true,
             Value::Array(items) => items.is_empty() || items.iter().any(|item| item == ""),
+            Value::String(text) if path.ends_with("like_") => {
+                text.chars().all(|c| matches!(c, '%' | '_'))
+            }
             Value::String(text) => text.is_empty(),
             _ => false,
         };
         if empty {
-            return refused(format!("`{path}` of the filter is empty, and no condition"));
+            return refused(format!(
+                "`{path}` of the filter is {value}, and no condition"
+            ));
         }
         if !known.contains(&path.as_str()) {
             return refused(format!(
-                "a filter has no `{path}`: the server would ignore it"
+                "there is no condition `{path}`, or the server ignores it"
             ));
         }
     }
-    let mut said = leaves.iter().filter(|(_, value)| !value.is_null());
-    let has_condition = said.any(|(path, _)| !is_operator(path));
+    let has = |path: &str| leaves.iter().any(|(other, _)| other == path);
+    for part in ["flow_runs.state.type", "flow_runs.state.name"] {
+        if has(&format!("{part}.any_")) && has(&format!("{part}.not_any_")) {
+            // Servers since 3.1 drop the two: everything matches.
+            return refused(format!(
+                "`{part}` of a filter cannot have both `any_` and `not_any_`"
+            ));
+        }
+    }
+    let has_condition = leaves.iter().any(|(path, _)| !is_operator(path));
     // An operator alone is a part of the filter that everything meets: among alternatives, it would
     // make up for all others.
     let idle = leaves.iter().find(|(path, _)| {
@@ -36,9 +49,9 @@ pub fn check(filter: &Value, known: &[&str], all: bool) -> Result<()> {
             .strip_suffix("operator")
             .filter(|part| part.ends_with('.'));
         part.is_some_and(|part| {
-            !leaves.iter().any(|(path, value)| {
-                path.starts_with(part) && !is_operator(path) && !value.is_null()
-            })
+            !leaves
+                .iter()
+                .any(|(path, _)| path.starts_with(part) && !is_operator(path))
         })
     });
     match (idle, has_condition, all) {

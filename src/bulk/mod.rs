@@ -7,12 +7,13 @@ use std::fmt;
 use std::future::IntoFuture;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::query::{Listing, Pending, Query, Question};
+use crate::types::BulkSetFlowRunStateRequest;
 
 /// How many objects the server takes at once.
 const AT_ONCE: usize = 50;
@@ -29,13 +30,15 @@ pub struct Progress {
 
 /// Work on all objects that match; `.await` does it.
 ///
-/// `delete_many` and `set_state_many` of the handles give one. The server reads a request without a
-/// filter, or with one that it does not understand, as *everything*. So this asks for a condition,
-/// and refuses to be sent without one; [`all`](Self::all) says that everything is meant.
+/// `delete_many` and `set_state_many` of the handles give one. The server takes a request whose filter
+/// is missing, empty or null, or under a misspelt key, for *everything*. So this asks for a condition, and
+/// refuses to be sent without one; [`all`](Self::all) says that everything is meant.
 ///
 /// What matches is listed first; then it is worked on by id, as many at a time as the server allows
-/// (50), together with the filter: what has come to match since is left alone, and so is what has
-/// ceased to. [`dry_run`](Self::dry_run) only counts. What was done before an error stays done; to do
+/// (50): what has come to match since is left alone. The filter of the objects themselves is sent with
+/// their ids, so that what has ceased to match it is left alone, too. (But for a filter whose parts are
+/// alternatives, `Operator::Or`.)
+/// [`dry_run`](Self::dry_run) only counts. What was done before an error stays done; to do
 /// the rest, do it again.
 ///
 /// ```no_run
@@ -55,8 +58,12 @@ pub struct Progress {
 #[must_use = "bulk work is not done unless it is awaited"]
 pub struct Bulk<'a, R: BulkRequest> {
     client: &'a Client,
-    pub(crate) request: R,
+    /// What is done.
+    work: R,
+    /// To what it is done.
+    pub(crate) request: R::List,
     all: bool,
+    replaced: bool,
     progress: Option<Box<dyn FnMut(Progress) + Send + 'a>>,
 }
 
@@ -72,38 +79,34 @@ pub trait BulkRequest: Conditions + Clone + Send + Sync + 'static {
     /// What the server says of each.
     type Outcome: Send + 'static;
     #[doc(hidden)]
-    type Filter: Serialize + Clone + Send + Sync;
+    type List: Listing<Within = ()> + Default + Serialize;
     #[doc(hidden)]
-    type List: Listing;
-    #[doc(hidden)]
-    type Count: Question<Within = (), Answer = i64>;
+    type Count: Question<Within = (), Answer = i64> + DeserializeOwned;
 
     #[doc(hidden)]
-    fn filter(&self) -> Option<&Self::Filter>;
-    #[doc(hidden)]
-    fn list(filter: Option<&Self::Filter>) -> Self::List;
-    #[doc(hidden)]
-    fn count(filter: Option<&Self::Filter>) -> Self::Count;
-    #[doc(hidden)]
     fn id(item: &<Self::List as Listing>::Item) -> Uuid;
-    /// The same request for these alone.
+    /// The same request, for these of what is listed.
     #[doc(hidden)]
-    fn only(&self, ids: &[Uuid]) -> Self;
+    fn only(&self, list: &Self::List, ids: &[Uuid]) -> Self;
     #[doc(hidden)]
     fn send<'a>(self, client: &'a Client, ids: &'a [Uuid]) -> Pending<'a, Vec<Self::Outcome>>;
 }
 
-impl<'a, R: BulkRequest> Bulk<'a, R>
-where
-    R::List: Question<Within = ()>,
-{
-    pub(crate) fn new(client: &'a Client, request: R) -> Self {
+impl<'a, R: BulkRequest> Bulk<'a, R> {
+    pub(crate) fn new(client: &'a Client, work: R) -> Self {
         Self {
             client,
-            request,
+            work,
+            request: R::List::default(),
             all: false,
+            replaced: false,
             progress: None,
         }
+    }
+
+    /// A whole filter is said after words, which it would replace.
+    pub(crate) fn replaces(&mut self, something: bool) {
+        self.replaced |= something;
     }
 
     /// Says that everything is meant, should there be no condition.
@@ -132,25 +135,28 @@ where
     /// # }
     /// ```
     pub async fn dry_run(self) -> Result<i64> {
-        self.check()?;
-        let count = R::count(self.request.filter());
+        let filters = self.check()?;
+        let count: R::Count = serde_json::from_slice(&filters).map_err(no_json)?;
         Query::new(self.client, (), count).await
     }
 
-    fn check(&self) -> Result<()> {
-        let filter = match self.request.filter() {
-            Some(filter) => serde_json::to_value(filter).map_err(|error| {
-                Error::invalid_request("the filter has no JSON").caused_by(error)
-            })?,
-            None => Value::Null,
-        };
-        check::check(&filter, R::PATHS, self.all)
+    /// The filters as JSON, if they say what is meant.
+    fn check(&self) -> Result<Vec<u8>> {
+        if self.replaced {
+            return Err(Error::invalid_request(
+                "a filter was set that replaces what was said before: say the words after it",
+            ));
+        }
+        let filters = serde_json::to_vec(&self.request).map_err(no_json)?;
+        let read = serde_json::from_slice(&filters).map_err(no_json)?;
+        check::check(&read, R::PATHS, self.all)?;
+        Ok(filters)
     }
 
     async fn run(mut self) -> Result<Vec<R::Outcome>> {
         self.check()?;
         let mut matching = Vec::new();
-        let list = Query::new(self.client, (), R::list(self.request.filter()));
+        let list = Query::new(self.client, (), self.request.clone());
         let mut pager = list.pager();
         while let Some(item) = pager.next().await {
             matching.push(R::id(&item?));
@@ -164,17 +170,19 @@ where
         };
         report(0);
         for (chunk, ids) in matching.chunks(AT_ONCE).enumerate() {
-            outcomes.extend(self.request.only(ids).send(self.client, ids).await?);
+            outcomes.extend(
+                self.work
+                    .only(&self.request, ids)
+                    .send(self.client, ids)
+                    .await?,
+            );
             report(chunk * AT_ONCE + ids.len());
         }
         Ok(outcomes)
     }
 }
 
-impl<'a, R: BulkRequest> IntoFuture for Bulk<'a, R>
-where
-    R::List: Question<Within = ()>,
-{
+impl<'a, R: BulkRequest> IntoFuture for Bulk<'a, R> {
     type Output = Result<Vec<R::Outcome>>;
     type IntoFuture = Pending<'a, Vec<R::Outcome>>;
 
@@ -183,9 +191,25 @@ where
     }
 }
 
-impl<R: BulkRequest + fmt::Debug> fmt::Debug for Bulk<'_, R> {
+impl Bulk<'_, BulkSetFlowRunStateRequest> {
+    /// Sets the state without asking the server's rules.
+    pub fn force(mut self, force: bool) -> Self {
+        self.work = self.work.force(force);
+        self
+    }
+}
+
+fn no_json(error: serde_json::Error) -> Error {
+    Error::invalid_request("the filter has no JSON").caused_by(error)
+}
+
+impl<R: BulkRequest + fmt::Debug> fmt::Debug for Bulk<'_, R>
+where
+    R::List: fmt::Debug,
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bulk")
+            .field("work", &self.work)
             .field("request", &self.request)
             .field("all", &self.all)
             .finish_non_exhaustive()

@@ -21,34 +21,18 @@ macro_rules! bulk {
     ) => {
         impl BulkRequest for $request {
             type Outcome = $outcome;
-            type Filter = $filter;
             type List = $list;
             type Count = $count;
-
-            fn filter(&self) -> Option<&$filter> {
-                self.$field.as_ref()
-            }
-
-            fn list(filter: Option<&$filter>) -> $list {
-                let mut request = $list::new();
-                request.$field = filter.cloned().map(Into::into).unwrap_or_default();
-                request
-            }
-
-            fn count(filter: Option<&$filter>) -> $count {
-                let mut request = $count::new();
-                request.$field = filter.cloned().map(Into::into).unwrap_or_default();
-                request
-            }
 
             fn id(item: &$item) -> Uuid {
                 item.id
             }
 
-            fn only(&self, ids: &[Uuid]) -> Self {
+            fn only(&self, list: &$list, ids: &[Uuid]) -> Self {
                 // Beside other alternatives, the ids would not narrow anything.
-                let kept = self
-                    .filter()
+                let kept = list
+                    .$field
+                    .as_ref()
                     .filter(|filter| filter.operator != Some(Operator::Or));
                 let mut filter = kept.cloned().unwrap_or_default();
                 let by_id = filter.id.take().unwrap_or_default();

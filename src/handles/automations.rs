@@ -4,7 +4,10 @@ use uuid::Uuid;
 
 use super::Automations;
 use crate::error::{Error, ErrorKind, Result};
-use crate::types::{Automation, AutomationPartialUpdate};
+use crate::query::{Pending, Query, Question};
+use crate::types::{
+    Automation, AutomationPartialUpdate, CountAutomationsRequest, ReadAutomationsRequest,
+};
 
 impl Automations<'_> {
     /// The automation with this name, of several the first in the server's order:
@@ -67,5 +70,25 @@ impl Automations<'_> {
             .patch_automation(&id, &update)
             .await
             .map(drop)
+    }
+}
+
+/// Servers before 3.8 take no filter here, and count all.
+impl Question for CountAutomationsRequest {
+    type Within = ();
+    type Answer = i64;
+
+    fn ask(query: Query<'_, Self>) -> Pending<'static, i64> {
+        let Query {
+            client, request, ..
+        } = query;
+        if request.automations.is_some() {
+            let mut list = ReadAutomationsRequest::new();
+            list.automations = request.automations;
+            let found = Query::new(client, (), list).collect();
+            return Box::pin(async move { Ok(found.await?.len() as i64) });
+        }
+        let raw = client.shared_raw();
+        Box::pin(async move { Ok(raw.count_automations(&request).await?.into_inner()) })
     }
 }

@@ -1,10 +1,10 @@
-//! Block types: the data of their blocks, typed.
+//! Block types: the data of their blocks, typed, and storing it.
 
 use serde::de::DeserializeOwned;
 
 use super::BlockTypes;
 use crate::error::{Error, ErrorKind, Result};
-use crate::types::BlockDocument;
+use crate::types::{BlockDocument, BlockDocumentCreate, BlockDocumentUpdate, Json};
 
 impl BlockTypes<'_> {
     /// The data of a block, as any type that serde can read; its secrets are asterisks:
@@ -63,6 +63,57 @@ impl BlockTypes<'_> {
             slug,
             name,
         )
+    }
+
+    /// Stores the data of a block of a type, whether there is one of this name or not: `GET` of the type
+    /// and of the block, then `PATCH /block_documents/{id}` with all of the data, or
+    /// `POST /block_schemas/filter` for the newest schema and `POST /block_documents/`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such type, or it has no schema;
+    /// [`Validation`](crate::ErrorKind::Validation) for a name with other than lower-case letters, digits
+    /// and dashes; those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// use serde_json::json;
+    ///
+    /// let password = json!({ "value": "hunter2" });
+    /// let block = client.block_types().save("secret", "database", password).await?;
+    /// println!("{}", block.id);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn save(
+        self,
+        slug: &str,
+        name: &str,
+        data: impl Into<Json>,
+    ) -> Result<BlockDocument> {
+        let data = data.into();
+        let blocks = self.client.block_documents();
+        if let Some(block) = self.get_document_opt(slug, name).await? {
+            let update = BlockDocumentUpdate::new()
+                .data(data)
+                .merge_existing_data(false);
+            blocks.update(block.id, &update).await?;
+            return blocks.get(block.id).await;
+        }
+        let kind = self.get_by_slug(slug).await?.id;
+        let schemas = self.client.block_schemas().list().block_type_id(kind);
+        let newest = schemas
+            .await?
+            .into_iter()
+            .max_by_key(|schema| *schema.created);
+        let schema = newest.ok_or_else(|| {
+            let message = format!("the block type {slug:?} has no schema");
+            Error::new(ErrorKind::NotFound, message).of("read_block_schemas")
+        })?;
+        let block = BlockDocumentCreate::new(schema.id, kind)
+            .name(name)
+            .data(data);
+        blocks.create(&block).await
     }
 }
 

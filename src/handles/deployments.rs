@@ -24,7 +24,8 @@ impl Deployments<'_> {
     ///
     /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such deployment;
     /// [`Unsupported`](crate::ErrorKind::Unsupported) by servers that lack the operation; those of any
-    /// call. Runs of earlier requests are then there.
+    /// call. Runs of earlier requests are then there: to be able to ask for all again, give each an
+    /// `idempotency_key` of your own.
     ///
     /// ```no_run
     /// # async fn example(client: prefect_sdk::Client, id: uuid::Uuid) -> prefect_sdk::Result<()> {

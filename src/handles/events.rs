@@ -24,19 +24,36 @@ impl Listing for ReadEventsRequest {
     ) -> Pending<'static, Page<ReceivedEvent>> {
         self.limit = limit;
         Box::pin(async move {
-            let page = match &at {
-                Position::Link(token) => raw.read_account_events_page(token).await?,
-                _ => raw.read_events(&self).await?,
+            let (mut token, mut seen) = match at {
+                Position::Link(token, seen) => (Some(token), seen),
+                _ => (None, Vec::new()),
             };
-            let page: EventPage = page.into_inner();
-            let next = page.next_page.as_deref().map(token).transpose()?;
-            Ok(Page {
-                items: page.events,
-                next: next.map(Position::Link),
-            })
+            loop {
+                let page: EventPage = match &token {
+                    Some(token) => raw.read_account_events_page(token).await?.into_inner(),
+                    None => raw.read_events(&self).await?.into_inner(),
+                };
+                let next = page.next_page.as_deref().map(page_token).transpose()?;
+                let ended = page.events.is_empty() || next.is_none() || next == token;
+                let mut items = page.events;
+                items.retain(|event| !seen.contains(&event.id));
+                if items.is_empty() && !ended {
+                    token = next;
+                    continue;
+                }
+                seen.extend(items.iter().map(|event| event.id));
+                seen.drain(..seen.len().saturating_sub(REMEMBERED));
+                let next = next.filter(|_| !ended);
+                let next = next.map(|token| Position::Link(token, seen));
+                return Ok(Page { items, next });
+            }
         })
     }
 }
+
+/// The server's cursor is an offset in the end, the latest events come first, and they are stored some
+/// time after they occurred: while a list is read, those that were read move into the pages to come.
+const REMEMBERED: usize = 1000;
 
 impl Question for ReadEventsRequest {
     type Within = ();
@@ -49,7 +66,7 @@ impl Question for ReadEventsRequest {
 
 /// What the link to the next page says of it. The link itself is not followed: its host is the one
 /// that the server sees, which behind a proxy is another.
-fn token(link: &str) -> Result<String> {
+fn page_token(link: &str) -> Result<String> {
     let url = Url::parse(link).ok();
     let token = url.as_ref().and_then(|url| {
         let mut pairs = url.query_pairs();

@@ -5,6 +5,7 @@ mod automations;
 mod block_schemas;
 mod block_types;
 mod concurrency_limits;
+mod deployment_schedules;
 mod deployments;
 mod ensure;
 mod events;

@@ -5,7 +5,8 @@ use crate::error::{ErrorKind, Result};
 use crate::retry::RetryPolicy;
 
 impl Client {
-    /// Whether the server is up: `GET /health`, once, without retries. It needs no credentials.
+    /// Whether the server is up: `GET /health`, once, without retries. It needs no credentials. A server
+    /// that is not up does not say `false`: the error says why.
     ///
     /// # Errors
     ///
@@ -33,7 +34,8 @@ impl Client {
     ///
     /// ```no_run
     /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
-    /// while !client.ready().await? {
+    /// // It may not even listen yet.
+    /// while !client.ready().await.unwrap_or(false) {
     ///     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     /// }
     /// # Ok(())

@@ -5,16 +5,16 @@ use super::global_concurrency_limits::said;
 use super::{WorkPoolQueues, WorkPools};
 use crate::error::Result;
 use crate::types::{
-    WorkPoolCreate, WorkPoolResponse, WorkPoolUpdate, WorkQueueCreate, WorkQueueResponse,
+    Field, WorkPoolCreate, WorkPoolResponse, WorkPoolUpdate, WorkQueueCreate, WorkQueueResponse,
     WorkQueueUpdate,
 };
 
 impl WorkPools<'_> {
     /// Sees to it that there is a work pool of this name, and that it is as said:
-    /// `PATCH /work_pools/{name}`, else `POST /work_pools/`; then `GET /work_pools/{name}`.
+    /// `GET /work_pools/{name}`, then `PATCH` of it, else `POST /work_pools/`; then `GET` again.
     ///
     /// What is not said is left as it is. The type of a pool cannot be changed: if it is another, it
-    /// is kept, with a warning in the log.
+    /// is kept, and so is the job template, which belongs to the type; the log has a warning.
     ///
     /// # Errors
     ///
@@ -38,13 +38,8 @@ impl WorkPools<'_> {
         update.is_paused = said(&pool.is_paused);
         update.base_job_template = said(&pool.base_job_template);
         update.storage_configuration = said(&pool.storage_configuration);
-        ensure(
-            async || self.update(&pool.name, &update).await,
-            async || self.create(pool).await,
-        )
-        .await?;
-        let found = self.get(&pool.name).await?;
-        if let Some(wanted) = &pool.type_
+        if let Some(found) = self.get_opt(&pool.name).await?
+            && let Some(wanted) = &pool.type_
             && *wanted != found.type_
         {
             tracing::warn!(
@@ -53,8 +48,14 @@ impl WorkPools<'_> {
                 kept = found.type_,
                 "the type of a work pool cannot be changed"
             );
+            update.base_job_template = Field::UNSET;
         }
-        Ok(found)
+        ensure(
+            async || self.update(&pool.name, &update).await,
+            async || self.create(pool).await,
+        )
+        .await?;
+        self.get(&pool.name).await
     }
 }
 

@@ -32,6 +32,10 @@ macro_rules! pages {
         impl Listing for $request {
             type Item = $item;
 
+            // Of another size, the page of a number is another one.
+            const STREAMED: Option<usize> = None;
+            const RESIZABLE: bool = false;
+
             fn page(
                 mut self,
                 raw: Arc<raw::Client>,
@@ -54,7 +58,9 @@ macro_rules! pages {
             type Answer = $reply;
 
             fn ask(query: Query<'_, Self>) -> Pending<'static, $reply> {
-                let Query { client, within: ($($within,)*), request, .. } = query;
+                let limit = query.items_at_a_time();
+                let Query { client, within: ($($within,)*), mut request, .. } = query;
+                request.limit = request.limit.or(limit);
                 let raw = client.shared_raw();
                 Box::pin(async move {
                     Ok(raw.$operation($(&$within,)* &request).await?.into_inner())
@@ -119,15 +125,24 @@ macro_rules! setters {
     };
 
     (@field $key:literal $name:ident [$ty:ty]) => {
-        #[doc = concat!("Sets `", $key, "` of the request.")]
+        #[doc = concat!("Sets `", $key, "` of the request, in place of what was said of it before.")]
         pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
             let value: $ty = $name.into();
+            self.replaces(self.request.$name.is_some());
             self.request.$name = value.into();
             self
         }
     };
     (@one $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
         #[doc = concat!("Sets `", $path, "`.")]
+        pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
+            let value: $ty = $name.into();
+            setters!(@set self.request; $($field)+ = value);
+            self
+        }
+    };
+    (@like $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
+        #[doc = concat!("Sets `", $path, "`: a part of it, in whatever case. `%` stands for any text, `_` for any character.")]
         pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
             let value: $ty = $name.into();
             setters!(@set self.request; $($field)+ = value);

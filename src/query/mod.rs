@@ -39,6 +39,10 @@ pub trait Listing: Question {
     #[doc(hidden)]
     const STREAMED: Option<usize> = Some(100);
 
+    /// Whether a page begins at the same item whatever its size.
+    #[doc(hidden)]
+    const RESIZABLE: bool = true;
+
     #[doc(hidden)]
     fn page(
         self,
@@ -53,7 +57,8 @@ pub trait Listing: Question {
 ///
 /// The `list` and `count` methods of the handles give one. What it can say depends on what it asks
 /// for: the methods below are grouped by request, and each `list` method names its own. Without a
-/// word it asks for all. An answer with pages is read to its end: a `Vec` with everything, or, by
+/// word it asks for all, and without `sort` in the order of the server's (of runs that of their ids,
+/// which is none). An answer with pages is read to its end: a `Vec` with everything, or, by
 /// [`pager`](Self::pager), item by item in constant memory.
 ///
 /// ```no_run
@@ -87,14 +92,22 @@ impl<'a, R: Question> Query<'a, R> {
             page_size: None,
         }
     }
+
+    /// For a list, what replaces a filter is a change of mind; see [`Bulk`](crate::Bulk).
+    pub(crate) fn replaces(&mut self, _something: bool) {}
+
+    pub(crate) fn items_at_a_time(&self) -> Option<i64> {
+        self.page_size
+            .map(|size| i64::try_from(size).unwrap_or(i64::MAX))
+    }
 }
 
 impl<R: Listing> Query<'_, R> {
     /// How many items to ask for at a time. By itself a list that is awaited asks for as many as the
     /// server gives (200), a stream for 100, which takes half the memory; of events both get 50. If the
-    /// server allows fewer, it is asked for those.
+    /// server allows fewer, it is asked for those; 0 counts as 1.
     pub fn page_size(mut self, items: usize) -> Self {
-        self.page_size = Some(items);
+        self.page_size = Some(items.max(1));
         self
     }
 
@@ -124,9 +137,30 @@ impl<R: Listing> Query<'_, R> {
         let raw = self.client.shared_raw();
         let (within, request) = (self.within, self.request);
         let timeout = raw.transport().timeout();
-        Pager::new(limit, timeout, move |at, limit| {
+        Pager::new(limit, R::RESIZABLE, timeout, move |at, limit| {
             request.clone().page(raw.clone(), within.clone(), at, limit)
         })
+    }
+
+    /// The first so many items; no more are asked for than these.
+    ///
+    /// # Errors
+    ///
+    /// Those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// use prefect_sdk::types::FlowRunSort;
+    ///
+    /// let runs = client.flow_runs().list().sort(FlowRunSort::StartTimeDesc);
+    /// for run in runs.at_most(20).await? {
+    ///     println!("{}", run.id);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn at_most(self, items: usize) -> Result<Vec<R::Item>> {
+        self.pager().try_collect_at_most(items).await
     }
 
     /// The first item, if there is one.
@@ -137,18 +171,16 @@ impl<R: Listing> Query<'_, R> {
     ///
     /// ```no_run
     /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
-    /// let latest = client.flow_runs().list().flow_name("etl").first().await?;
+    /// use prefect_sdk::types::FlowRunSort;
+    ///
+    /// let runs = client.flow_runs().list().flow_name("etl");
+    /// let latest = runs.sort(FlowRunSort::StartTimeDesc).first().await?;
     /// println!("{:?}", latest.map(|run| run.id));
     /// # Ok(())
     /// # }
     /// ```
     pub async fn first(self) -> Result<Option<R::Item>> {
-        Ok(self
-            .page_size(1)
-            .pager()
-            .try_collect_at_most(1)
-            .await?
-            .pop())
+        Ok(self.at_most(1).await?.pop())
     }
 }
 

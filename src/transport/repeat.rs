@@ -112,14 +112,20 @@ pub(super) fn members(request: &Request) -> Members {
 /// Whether a filter of the body says which objects are meant, by their ids. Among alternatives the ids
 /// are not the only ones.
 fn names_objects(request: &Request, filter: &str) -> Option<bool> {
-    let filter = members(request).remove(filter)?;
+    let mut body = members(request);
+    let limit = body
+        .remove("limit")
+        .and_then(|limit| limit.get().parse().ok());
+    let filter = body.remove(filter)?;
     let filter: Members = serde_json::from_str(filter.get()).ok()?;
     let ids: Members = serde_json::from_str(filter.get("id")?.get()).ok()?;
     let ids: Vec<Uuid> = serde_json::from_str(ids.get("any_")?.get()).ok()?;
     let all_apply = filter
         .get("operator")
         .is_none_or(|operator| operator.get() != r#""or_""#);
-    Some(!ids.is_empty() && all_apply)
+    // With a lower limit, a second request is about the next of them.
+    let all_at_once = limit.is_none_or(|limit: usize| limit >= ids.len());
+    Some(!ids.is_empty() && all_apply && all_at_once)
 }
 
 fn lookup(create: &Url, place: Place, name: &str) -> Option<Url> {

@@ -25,7 +25,7 @@ async fn runs(client: &Client, count: usize, tag: &str) -> Vec<Uuid> {
     ids
 }
 
-/// The server takes each of these for "everything".
+/// Servers take some of these for "everything", refuse others, and match what nobody meant by the rest.
 #[tokio::test]
 async fn a_filter_that_says_nothing_is_refused_before_anything_is_sent() {
     let server = Scripted::start([Step::Drop]).await;
@@ -43,6 +43,14 @@ async fn a_filter_that_says_nothing_is_refused_before_anything_is_sent() {
         .id(FlowRunFilterId::new().any_(vec![Uuid::nil()]))
         .tags(FlowRunFilterTags::new().operator(Operator::And));
     let null = FlowRunFilter::new().state(None);
+    let null_beside = FlowRunFilter::new()
+        .operator(Operator::Or)
+        .state(FlowRunFilterState::new().type_(None))
+        .name(FlowRunFilterName::new().any_(vec!["a".to_owned()]));
+    let both = FlowRunFilterStateType::new()
+        .any_(vec![StateType::Completed])
+        .not_any_(vec![StateType::Failed]);
+    let both = FlowRunFilter::new().state(FlowRunFilterState::new().type_(both));
     let operator = FlowRunFilter::new().operator(Operator::And);
     for filter in [
         misspelt,
@@ -50,6 +58,8 @@ async fn a_filter_that_says_nothing_is_refused_before_anything_is_sent() {
         empty_list,
         beside,
         null,
+        null_beside,
+        both,
         operator,
         FlowRunFilter::new(),
     ] {
@@ -69,6 +79,20 @@ async fn a_filter_that_says_nothing_is_refused_before_anything_is_sent() {
     assert_refused("no filter", client.deployments().delete_many().await);
     assert_refused("both", client.flows().delete_many().tag("a").all().await);
     assert_refused("an empty name", client.flows().delete_many().name("").await);
+    for wildcard in ["%", "_", "%_%"] {
+        let like = client.flows().delete_many().name_like(wildcard);
+        assert_refused("only wildcards", like.await);
+    }
+    let ignored = DeploymentFilterConcurrencyLimit::new().ge_(100);
+    let ignored = DeploymentFilter::new().concurrency_limit(ignored);
+    let deployments = client.deployments();
+    assert_refused(
+        "ignored",
+        deployments.delete_many().deployments(ignored).await,
+    );
+    let filter = FlowRunFilter::new().name(FlowRunFilterName::new().like_("x".to_owned()));
+    let replaced = client.flow_runs().delete_many().tag("a").flow_runs(filter);
+    assert_refused("a filter that replaces words", replaced.await);
     assert_refused(
         "an empty text",
         client.flows().delete_many().name_like("").await,
@@ -340,4 +364,34 @@ async fn runs_that_a_locked_database_refused_are_created_after_all() {
         .collect();
     assert_eq!(names, [vec!["1", "2", "3", "4"], vec!["2", "4"], vec!["2"]]);
     assert_eq!(sent[0][1]["idempotency_key"], sent[2][0]["idempotency_key"]);
+}
+
+#[tokio::test]
+async fn runs_are_deleted_by_what_their_flow_or_deployment_is_called() {
+    let client = live().await;
+    let (one, two) = (unique("flow"), unique("flow"));
+    for name in [&one, &two] {
+        let flow = client
+            .flows()
+            .create(&FlowCreate::new(name.as_str()))
+            .await
+            .expect("a flow")
+            .id;
+        for _ in 0..2 {
+            let run = FlowRunCreate::new(flow).parameters(json!({}));
+            client.flow_runs().create(&run).await.expect("a run");
+        }
+    }
+    let of_one = || client.flow_runs().delete_many().flow_name(one.as_str());
+    assert_eq!(of_one().dry_run().await.expect("counted"), 2);
+    assert_eq!(of_one().await.expect("deleted").len(), 2);
+    let left = client.flow_runs().count().flow_name(two.as_str()).await;
+    assert_eq!(left.expect("counted"), 2);
+    let filter = FlowRunFilter::new().name(FlowRunFilterName::new().like_("-".to_owned()));
+    let in_order = client
+        .flow_runs()
+        .delete_many()
+        .flow_runs(filter)
+        .flow_name(two.as_str());
+    assert_eq!(in_order.await.expect("deleted").len(), 2);
 }

@@ -57,7 +57,7 @@ async fn a_wrong_password_is_told_from_a_wrong_address() {
     assert_bad(&diagnosis, "credentials", "PREFECT_API_KEY");
     assert!(!diagnosis.to_string().contains("letmein"), "{diagnosis}");
     let diagnosis = client(&format!("{}/v9", server.api_url())).doctor().await;
-    assert!(!diagnosis.is_good(), "{diagnosis}");
+    assert_bad(&diagnosis, "url", "not that of the API");
     assert!(server.client().expect("a client").doctor().await.is_good());
     server.stop().await.expect("it stops");
 }

@@ -3,176 +3,14 @@
 use std::time::Duration;
 
 use prefect_sdk::types::*;
-use prefect_sdk::{Artifact, Client, ErrorKind};
+use prefect_sdk::{Artifact, Client};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{Log, Scripted, live, live_builder, reply, unique};
-
-#[tokio::test]
-async fn a_variable_is_set_whether_it_is_there_or_not_and_read_as_any_type() {
-    let client = live().await;
-    let variables = client.variables();
-    let name = unique("rows");
-    assert_eq!(variables.value::<u32>(&name).await.expect("none"), None);
-    for value in [1, 2] {
-        variables.set(&name, value).await.expect("set");
-        assert_eq!(variables.value(&name).await.expect("read"), Some(value));
-    }
-    variables
-        .update_by_name(&name, &VariableUpdate::new().tags(["kept"]))
-        .await
-        .expect("tagged");
-    let any = json!({ "a": [1, null, "x"], "b": 1.5 });
-    variables.set(&name, any.clone()).await.expect("set");
-    assert_eq!(variables.value(&name).await.expect("read"), Some(any));
-    let tags = variables.get_by_name(&name).await.expect("there").tags;
-    assert_eq!(tags, Some(vec!["kept".to_owned()]));
-    let error = variables.value::<u32>(&name).await.expect_err("no number");
-    assert_eq!(error.kind(), ErrorKind::Decode);
-    let error = variables
-        .delete_by_name("not-there")
-        .await
-        .expect_err("none");
-    assert!(error.is_not_found());
-    assert!(
-        variables
-            .set("Not a name", 1)
-            .await
-            .expect_err("refused")
-            .is_validation()
-    );
-}
+use crate::support::{Scripted, live, live_builder, reply, unique};
 
 /// Somebody else is faster between the two requests.
-#[tokio::test]
-async fn what_was_created_in_the_meantime_is_updated_after_all() {
-    let gone = || reply(404, json!({ "detail": "Variable not found." }));
-    let taken = reply(
-        409,
-        json!({ "detail": "A variable with this name already exists." }),
-    );
-    let server = Scripted::start([gone(), taken, reply(204, json!(null))]).await;
-    server
-        .client()
-        .variables()
-        .set("rows", 1)
-        .await
-        .expect("set");
-    let requests = server.requests();
-    let methods: Vec<_> = requests.iter().map(|request| request.method()).collect();
-    assert_eq!(methods, ["PATCH", "POST", "PATCH"]);
-}
-
-#[tokio::test]
-async fn a_work_pool_that_is_there_is_updated_but_keeps_its_type() {
-    let log = Log::default();
-    let client = live().await;
-    let name = unique("pool");
-    let pools = client.work_pools();
-    let made = pools
-        .ensure(&WorkPoolCreate::new(name.as_str()).type_("process"))
-        .await
-        .expect("made");
-    let again = WorkPoolCreate::new(name.as_str())
-        .type_("docker")
-        .concurrency_limit(3);
-    let changed = {
-        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
-        pools.ensure(&again).await.expect("changed")
-    };
-    assert_eq!((changed.id, changed.type_.as_str()), (made.id, "process"));
-    assert_eq!(*changed.concurrency_limit, Some(3));
-    assert!(
-        log.text()
-            .contains("the type of a work pool cannot be changed")
-    );
-    // What is not said is left alone; null is said.
-    let kept = pools
-        .ensure(&WorkPoolCreate::new(name.as_str()))
-        .await
-        .expect("kept");
-    assert_eq!(*kept.concurrency_limit, Some(3));
-    let cleared = pools
-        .ensure(&WorkPoolCreate::new(name.as_str()).concurrency_limit(None))
-        .await;
-    assert_eq!(*cleared.expect("cleared").concurrency_limit, None);
-
-    let queues = pools.queues(&name);
-    for priority in [3, 4] {
-        let queue = WorkQueueCreate::new("urgent").priority(priority);
-        assert_eq!(
-            queues.ensure(&queue).await.expect("a queue").priority,
-            Some(priority)
-        );
-    }
-    let nowhere = client.work_pools().queues("not-there");
-    let error = nowhere
-        .ensure(&WorkQueueCreate::new("urgent"))
-        .await
-        .expect_err("no pool");
-    assert!(error.is_not_found(), "{error}");
-}
-
-#[tokio::test]
-async fn a_global_limit_is_as_it_was_last_said_to_be() {
-    let client = live().await;
-    let limits = client.global_concurrency_limits();
-    let name = unique("limit");
-    let made = limits
-        .ensure(&ConcurrencyLimitV2Create::new(name.as_str(), 2))
-        .await
-        .expect("made");
-    let held = BulkIncrementActiveSlotsRequest::new(1, [name.as_str()]);
-    limits.increment(&held).await.expect("a slot");
-    let changed = limits
-        .ensure(&ConcurrencyLimitV2Create::new(name.as_str(), 5))
-        .await
-        .expect("changed");
-    assert_eq!(
-        (changed.id, changed.limit, changed.active_slots),
-        (made.id, 5, 1)
-    );
-    assert!(
-        limits
-            .get_opt(&unique("none"))
-            .await
-            .expect("answers")
-            .is_none()
-    );
-}
-
-#[tokio::test]
-async fn queues_are_found_by_the_beginning_of_their_names_over_several_pages() {
-    let client = live().await;
-    let pool = unique("pool");
-    client
-        .work_pools()
-        .create(&WorkPoolCreate::new(pool.as_str()).type_("process"))
-        .await
-        .expect("a pool");
-    let queues = client.work_pools().queues(&pool);
-    for number in 0..25 {
-        queues
-            .create(&WorkQueueCreate::new(format!("a-{number}")))
-            .await
-            .expect("a queue");
-    }
-    queues
-        .create(&WorkQueueCreate::new("b"))
-        .await
-        .expect("a queue");
-    let found = queues
-        .list()
-        .name_prefix("a-")
-        .page_size(10)
-        .await
-        .expect("listed");
-    assert_eq!(found.len(), 25);
-}
-
 async fn run_in(client: &Client, state: StateType) -> Uuid {
     let flow = client
         .flows()
@@ -325,6 +163,53 @@ async fn the_secrets_of_a_block_are_there_only_on_request() {
         .await
         .expect("read");
     assert!(!format!("{by_id:?}").contains("hunter2"));
+}
+
+/// The server takes parameters that are not named for none.
+#[tokio::test]
+async fn a_schedule_keeps_its_parameters_when_its_times_change() {
+    let client = live().await;
+    let flow = client
+        .flows()
+        .create(&FlowCreate::new("handles"))
+        .await
+        .expect("a flow")
+        .id;
+    let schedule = DeploymentScheduleCreate::new(CronSchedule::new("0 6 * * *"))
+        .parameters(json!({ "full": true }));
+    let deployment = DeploymentCreate::new(unique("deployment"), flow).schedules([schedule]);
+    let id = client
+        .deployments()
+        .create(&deployment)
+        .await
+        .expect("a deployment")
+        .id;
+    let schedules = client.deployments().schedules(id);
+    let made = schedules.list().await.expect("listed").remove(0);
+    let update = DeploymentScheduleUpdate::new();
+    let update = update.schedule(Schedule::Cron(CronSchedule::new("0 7 * * *")));
+    schedules.update(made.id, &update).await.expect("changed");
+    let changed = schedules.list().await.expect("listed").remove(0);
+    let Schedule::Cron(cron) = &changed.schedule else {
+        panic!("a cron expression: {changed:?}");
+    };
+    assert_eq!((changed.id, cron.cron.as_str()), (made.id, "0 7 * * *"));
+    assert_eq!(changed.parameters, Some(json!({ "full": true }).into()));
+    let none = update.parameters(json!({}));
+    schedules.update(made.id, &none).await.expect("changed");
+    let changed = schedules.list().await.expect("listed").remove(0);
+    assert_eq!(changed.parameters, Some(json!({}).into()));
+
+    let raw = DeploymentScheduleUpdate::new().parameters(json!({ "full": true }));
+    schedules.update(made.id, &raw).await.expect("changed");
+    let raw = DeploymentScheduleUpdate::new().active(false);
+    client
+        .raw()
+        .update_deployment_schedule(&id, &made.id, &raw)
+        .await
+        .expect("changed");
+    let lost = schedules.list().await.expect("listed").remove(0);
+    assert_eq!(lost.parameters, Some(json!({}).into()), "this is why");
 }
 
 #[tokio::test]

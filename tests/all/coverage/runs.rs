@@ -42,7 +42,7 @@ pub async fn visit(tour: &Tour) {
     )
     .await;
     tour.step("paginate", runs.paginate().tag("tour")).await;
-    tour.step("count", runs.count().not_state(StateType::Running))
+    tour.step("count", runs.count().state(StateType::Running))
         .await;
     tour.step(
         "update",

@@ -1,8 +1,9 @@
 //! Lists of any length: nothing is left out, and nothing is read that nobody wants.
 
+mod pages;
+
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use prefect_sdk::types::*;
@@ -11,7 +12,7 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::support::{Scripted, Step, flow, live, reply, unique};
+use crate::support::{live, unique};
 
 /// A server for what other tests would find in their way.
 async fn own_server() -> Client {
@@ -217,123 +218,43 @@ async fn a_server_that_allows_fewer_items_is_asked_for_those() {
             .expect("listed");
         assert_eq!(flows.len(), 20, "pages of {page_size}");
     }
-    let pager = client.flows().list().pager();
     assert_eq!(
-        pager.try_collect_at_most(10).await.expect("listed").len(),
+        client
+            .flows()
+            .list()
+            .at_most(10)
+            .await
+            .expect("listed")
+            .len(),
         10
     );
     server.stop().await.expect("it stops");
 }
 
-fn flows(numbers: std::ops::Range<usize>) -> Step {
-    let flow = |number| json!({ "id": Uuid::from_u128(number as u128), "created": null, "updated": null, "name": name(number) });
-    reply(200, json!(numbers.map(flow).collect::<Vec<_>>()))
-}
-
-fn offsets(server: &Scripted) -> Vec<serde_json::Value> {
-    let requests = server.requests();
-    let bodies = requests
-        .iter()
-        .map(|request| serde_json::from_slice(&request.body).expect("JSON"));
-    bodies
-        .map(|body: serde_json::Value| body["offset"].clone())
-        .collect()
-}
-
-#[tokio::test]
-async fn the_next_page_is_on_its_way_while_items_of_this_one_are_used() {
-    let server = Scripted::start([flows(0..3), flows(3..5), flows(5..5)]).await;
-    let mut pager = server.client().flows().list().pager();
-    pager.next().await.expect("an item").expect("a flow");
-    for _ in 0..100 {
-        if server.requests().len() == 2 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(offsets(&server), [0, 3], "one page ahead, and no more");
-    let mut rest = 1;
-    while let Some(flow) = pager.next().await {
-        assert_eq!(flow.expect("a flow").name, name(rest));
-        rest += 1;
-    }
-    assert_eq!(offsets(&server), [0, 3, 5]);
-    assert_eq!(rest, 5);
-    assert!(pager.next().await.is_none());
-}
-
-#[tokio::test]
-async fn no_more_is_asked_for_than_is_wanted() {
-    let server = Scripted::start([flows(0..3), flows(3..6), flows(6..9)]).await;
-    let client = server.client();
-    let found = client
-        .flows()
-        .list()
-        .pager()
-        .try_collect_at_most(4)
-        .await
-        .expect("some");
-    assert_eq!(found.len(), 4);
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(server.requests().len(), 2);
-    let none = client
-        .flows()
-        .list()
-        .pager()
-        .try_collect_at_most(0)
-        .await
-        .expect("none");
-    assert!(none.is_empty());
-    assert_eq!(server.requests().len(), 2);
-}
-
-#[tokio::test]
-async fn a_pager_ends_after_an_error() {
-    let server = Scripted::start([
-        flows(0..2),
-        reply(500, json!({ "exception_message": "no" })),
-        flow(),
-    ])
-    .await;
-    let mut pager = server.client().flows().list().pager();
-    for _ in 0..2 {
-        pager.next().await.expect("an item").expect("a flow");
-    }
-    let error = pager.next().await.expect("an end").expect_err("an error");
-    assert_eq!(error.operation(), Some("read_flows"));
-    assert!(pager.next().await.is_none());
-    assert_eq!(server.requests().len(), 2);
-}
-
 /// A reply that came while nobody polled is not counted as late.
+/// Who waits for a page that is slow gets it, or the timeout; it is not asked for again and again.
+/// The third page of another size would be another page.
 #[tokio::test]
-async fn who_takes_long_over_a_page_gets_the_next_one_all_the_same() {
-    let server = Scripted::start([
-        flows(0..1),
-        flows(1..2),
-        flows(1..2),
-        flows(2..2),
-        flows(2..2),
-    ])
-    .await;
-    let failures = Arc::new(AtomicUsize::new(0));
-    let seen = failures.clone();
-    let client = server
-        .builder()
-        .timeout(Duration::from_millis(200))
-        .observer(move |attempt| {
-            seen.fetch_add(usize::from(attempt.error().is_some()), Ordering::Relaxed);
-        })
-        .build()
-        .expect("a client");
-    let mut pages = client.flows().list().pager().into_pages();
-    let mut names = Vec::new();
-    while let Some(page) = pages.next().await {
-        names.extend(page.expect("a page").into_iter().map(|flow| flow.name));
-        tokio::time::sleep(Duration::from_millis(400)).await;
-    }
-    assert_eq!(names, [name(0), name(1)]);
-    assert_eq!(failures.load(Ordering::Relaxed), 0);
+async fn no_page_size_makes_a_list_empty_or_endless() {
+    let client = live().await;
+    client
+        .flows()
+        .create(&FlowCreate::new(unique("size")))
+        .await
+        .expect("created");
+    assert!(
+        client
+            .flows()
+            .list()
+            .page_size(0)
+            .first()
+            .await
+            .expect("one")
+            .is_some()
+    );
+    let events = client.events().list().page_size(0).at_most(3);
+    let events = tokio::time::timeout(Duration::from_secs(60), events).await;
+    events.expect("an end").expect("listed");
 }
 
 /// What the API's own clients and the UI cannot find: a name is what it is, or is refused.
@@ -384,57 +305,6 @@ async fn names_with_special_characters_work_or_are_refused() {
 }
 
 /// The order of requests is that of the calls: `Query` sends nothing by itself.
-#[tokio::test]
-async fn a_query_that_is_not_awaited_sends_nothing() {
-    let server = Scripted::start([flows(0..0)]).await;
-    let client = server.client();
-    let query = client.flows().list().name("etl").sort(FlowSort::NameAsc);
-    let pager = query.clone().pager();
-    drop(pager);
-    assert_eq!(server.requests().len(), 0);
-    query.await.expect("none");
-    let body: serde_json::Value = serde_json::from_slice(&server.requests()[0].body).expect("JSON");
-    assert_eq!(
-        body,
-        json!({ "flows": { "name": { "any_": ["etl"] } }, "sort": "NAME_ASC", "offset": 0 })
-    );
-}
-
-#[tokio::test]
-async fn the_words_of_a_query_become_the_filter_that_they_read_as() {
-    let server = Scripted::start([reply(200, json!([]))]).await;
-    let client = server.client();
-    let since = "2026-01-01T00:00:00Z"
-        .parse::<chrono::DateTime<chrono::Utc>>()
-        .expect("a time");
-    let query = client
-        .flow_runs()
-        .list()
-        .state(StateType::Failed)
-        .state(StateType::Crashed)
-        .tag("nightly")
-        .since(since)
-        .deployment_name("etl")
-        .name_like("x")
-        .sort(FlowRunSort::StartTimeDesc);
-    query.await.expect("none");
-    let body: serde_json::Value = serde_json::from_slice(&server.requests()[0].body).expect("JSON");
-    assert_eq!(
-        body,
-        json!({
-            "flow_runs": {
-                "state": { "type": { "any_": ["FAILED", "CRASHED"] } },
-                "tags": { "all_": ["nightly"] },
-                "expected_start_time": { "after_": "2026-01-01T00:00:00Z" },
-                "name": { "like_": "x" },
-            },
-            "deployments": { "name": { "any_": ["etl"] } },
-            "sort": "START_TIME_DESC",
-            "offset": 0,
-        })
-    );
-}
-
 /// What is inserted while a list is read, in an order in which it comes last, does no harm.
 #[tokio::test]
 async fn additions_at_the_end_of_the_order_neither_repeat_nor_hide_an_item() {
