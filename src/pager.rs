@@ -5,7 +5,6 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use uuid::Uuid;
@@ -71,11 +70,12 @@ type Read<T> = dyn Fn(Position, Option<i64>) -> Pending<'static, Page<T>> + Send
 /// read as they are needed, and while the items of one are handed out, the next is on its way: two
 /// pages are in memory at most. After an error the stream ends.
 ///
-/// Most lists are read by offset. What is added or deleted before the current position in the order of
-/// the list moves all behind it: an item may then come twice, or not at all. (Events, which are added
-/// all the time, are kept from coming twice.) Where new items come last in the order (as flows do by `FlowSort::NameAsc`, if
-/// their names grow), additions do no harm; nor do they where a filter has a time that has passed as
-/// its end.
+/// Lists are read by offset. What is added or deleted before the current position in the order of the
+/// list moves all behind it: an item may then come twice, or not at all; so may items that are equal in
+/// that order. Where new items come last (as flows do by `FlowSort::NameAsc`, if their names grow),
+/// additions do no harm; nor do they where a filter has a time that has passed as its end. Events are
+/// kept from coming twice; but the server ends their list after as many as there were at its beginning,
+/// so that those which are stored while it is read may push the oldest out.
 ///
 /// ```no_run
 /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
@@ -99,9 +99,8 @@ pub struct Pages<T> {
     limit: Option<usize>,
     /// Whether pages may be of another size than the one before.
     resizable: bool,
-    /// Whether the caller waits for what was last asked for.
-    awaited: bool,
-    timeout: Duration,
+    /// Whether the server has refused to be told how many.
+    told_not_to: bool,
     /// How many items are still of use: none beyond them is asked for.
     wanted: usize,
     ahead: Ahead<T>,
@@ -110,17 +109,24 @@ pub struct Pages<T> {
 /// The next page.
 enum Ahead<T> {
     Unread(Position),
-    /// With when it was last polled.
-    Reading(Position, Pending<'static, Page<T>>, Instant),
+    Reading(Position, Pending<'static, Page<T>>, Begun),
     Read(Result<Page<T>>),
     End,
+}
+
+/// When a page was asked for.
+#[derive(Clone, Copy, PartialEq)]
+enum Begun {
+    /// While the caller was busy with the one before, and did not poll.
+    Ahead,
+    /// When the caller wanted it.
+    Awaited,
 }
 
 impl<T> Pager<T> {
     pub(crate) fn new(
         limit: Option<usize>,
         resizable: bool,
-        timeout: Duration,
         read: impl Fn(Position, Option<i64>) -> Pending<'static, Page<T>> + Send + Sync + 'static,
     ) -> Self {
         Self {
@@ -128,8 +134,7 @@ impl<T> Pager<T> {
                 read: Box::new(read),
                 limit,
                 resizable,
-                awaited: false,
-                timeout,
+                told_not_to: false,
                 wanted: usize::MAX,
                 ahead: Ahead::Unread(Position::Start),
             },
@@ -173,7 +178,7 @@ impl<T> Pager<T> {
         self.try_collect_at_most(usize::MAX).await
     }
 
-    /// The first so many items; no more are asked for than these.
+    /// The first so many items; as far as pages can be made shorter, no more are asked for than these.
     ///
     /// # Errors
     ///
@@ -190,7 +195,7 @@ impl<T> Pager<T> {
         let mut found = Vec::from(self.items);
         found.truncate(most);
         let missing = most - found.len();
-        self.pages.want(missing);
+        self.pages.wanted = missing;
         while found.len() < most
             && let Some(page) = self.pages.next().await
         {
@@ -218,7 +223,7 @@ impl<T> Pager<T> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<T>>> {
         loop {
             if let Some(item) = self.items.pop_front() {
-                self.pages.read_ahead(context);
+                self.pages.read(context, Begun::Ahead);
                 return Poll::Ready(Some(Ok(item)));
             }
             match ready!(self.pages.poll(context)) {
@@ -250,17 +255,8 @@ impl<T> Pages<T> {
         poll_fn(|context| self.poll(context)).await
     }
 
-    /// Asks for no more items than these, as far as nothing was asked for yet.
-    fn want(&mut self, items: usize) {
-        self.wanted = items;
-        if self.resizable && items < self.limit.unwrap_or(SHORTER_THAN_ANY_PAGE) {
-            self.limit = Some(items);
-        }
-    }
-
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<T>>>> {
-        self.read_ahead(context);
-        self.awaited = false;
+        self.read(context, Begun::Awaited);
         match std::mem::replace(&mut self.ahead, Ahead::End) {
             // What has no items has no next page either, whatever the server says.
             Ahead::Read(Ok(page)) if page.items.is_empty() => Poll::Ready(None),
@@ -270,7 +266,7 @@ impl<T> Pages<T> {
                     && self.wanted > 0
                 {
                     self.ahead = Ahead::Unread(next);
-                    self.read_ahead(context);
+                    self.read(context, Begun::Ahead);
                 }
                 Poll::Ready(Some(Ok(page.items)))
             }
@@ -278,46 +274,48 @@ impl<T> Pages<T> {
             Ahead::End => Poll::Ready(None),
             ahead => {
                 self.ahead = ahead;
-                self.awaited = true;
                 Poll::Pending
             }
         }
     }
 
     /// Begins to read the next page, or goes on with it.
-    fn read_ahead(&mut self, context: &mut Context<'_>) {
+    fn read(&mut self, context: &mut Context<'_>, now: Begun) {
         loop {
             match &mut self.ahead {
                 Ahead::Unread(at) => {
-                    let limit = self
-                        .limit
-                        .map(|limit| i64::try_from(limit).unwrap_or(i64::MAX));
-                    let reading = (self.read)(at.clone(), limit);
-                    self.ahead = Ahead::Reading(at.clone(), reading, Instant::now());
+                    let at = at.clone();
+                    let reading = (self.read)(at.clone(), self.limit());
+                    self.ahead = Ahead::Reading(at, reading, now);
                 }
-                Ahead::Reading(at, reading, polled) => match reading.as_mut().poll(context) {
-                    Poll::Ready(Err(error)) if self.limit.is_some() && refuses_limit(&error) => {
-                        self.limit = None;
+                Ahead::Reading(at, reading, begun) => match reading.as_mut().poll(context) {
+                    Poll::Ready(Err(error)) if !self.told_not_to && refuses_limit(&error) => {
+                        self.told_not_to = true;
                         self.ahead = Ahead::Unread(at.clone());
                     }
                     // It had time enough, but nobody looked: this is not the server's fault.
-                    Poll::Ready(Err(error))
-                        if error.is_timeout()
-                            && !self.awaited
-                            && polled.elapsed() >= self.timeout / 2 =>
-                    {
-                        self.awaited = true;
+                    Poll::Ready(Err(error)) if error.is_timeout() && *begun == Begun::Ahead => {
                         self.ahead = Ahead::Unread(at.clone());
+                        if now == Begun::Ahead {
+                            return;
+                        }
                     }
                     Poll::Ready(page) => self.ahead = Ahead::Read(page),
-                    Poll::Pending => {
-                        *polled = Instant::now();
-                        return;
-                    }
+                    Poll::Pending => return,
                 },
                 Ahead::Read(_) | Ahead::End => return,
             }
         }
+    }
+
+    /// How many items to ask for: no more than are wanted, where that makes no other page of it.
+    fn limit(&self) -> Option<i64> {
+        if self.told_not_to {
+            return None;
+        }
+        let few = self.resizable && self.wanted < self.limit.unwrap_or(SHORTER_THAN_ANY_PAGE);
+        let limit = if few { Some(self.wanted) } else { self.limit };
+        limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX))
     }
 }
 

@@ -14,12 +14,10 @@ pub fn check(filter: &Value, known: &[&str], all: bool) -> Result<()> {
         let empty = match value {
             // Among alternatives, what has no condition is one that everything meets.
             Value::Null | Value::Object(_) => true,
-            Value::Array(items) => items.is_empty() || items.iter().any(|item| item == ""),
-            Value::String(text) if path.ends_with("like_") => {
-                text.chars().all(|c| matches!(c, '%' | '_'))
+            Value::Array(items) => {
+                items.is_empty() || items.iter().any(|item| says_nothing(path, item))
             }
-            Value::String(text) => text.is_empty(),
-            _ => false,
+            item => says_nothing(path, item),
         };
         if empty {
             return refused(format!(
@@ -65,6 +63,24 @@ pub fn check(filter: &Value, known: &[&str], all: bool) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// An empty text, or one of wildcards alone where the server knows them.
+fn says_nothing(path: &str, value: &Value) -> bool {
+    let Value::String(text) = value else {
+        return false;
+    };
+    let wildcards = path.ends_with("like_") || path.ends_with("startswith_");
+    text.chars().all(|c| wildcards && matches!(c, '%' | '_'))
+}
+
+/// Whether parts of a filter are alternatives.
+pub fn has_alternatives(filters: &Value) -> bool {
+    let mut leaves = Vec::new();
+    collect(String::new(), filters, &mut leaves);
+    leaves
+        .iter()
+        .any(|(path, value)| is_operator(path) && *value == "or_")
 }
 
 fn is_operator(path: &str) -> bool {

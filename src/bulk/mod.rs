@@ -3,6 +3,7 @@
 mod check;
 mod requests;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::future::IntoFuture;
 
@@ -63,8 +64,17 @@ pub struct Bulk<'a, R: BulkRequest> {
     /// To what it is done.
     pub(crate) request: R::List,
     all: bool,
-    replaced: bool,
+    said: Said,
     progress: Option<Box<dyn FnMut(Progress) + Send + 'a>>,
+}
+
+/// In which order words and whole filters were said.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    filter: bool,
+    /// A filter came after what it replaces.
+    replaced: bool,
+    word_after_filter: bool,
 }
 
 /// What the filter of a request can say.
@@ -83,6 +93,9 @@ pub trait BulkRequest: Conditions + Clone + Send + Sync + 'static {
     #[doc(hidden)]
     type Count: Question<Within = (), Answer = i64> + DeserializeOwned;
 
+    /// The list in an order in which no two items are equal, as far as there is one.
+    #[doc(hidden)]
+    fn sorted(list: Self::List) -> Self::List;
     #[doc(hidden)]
     fn id(item: &<Self::List as Listing>::Item) -> Uuid;
     /// The same request, for these of what is listed.
@@ -99,14 +112,18 @@ impl<'a, R: BulkRequest> Bulk<'a, R> {
             work,
             request: R::List::default(),
             all: false,
-            replaced: false,
+            said: Said::default(),
             progress: None,
         }
     }
 
-    /// A whole filter is said after words, which it would replace.
-    pub(crate) fn replaces(&mut self, something: bool) {
-        self.replaced |= something;
+    pub(crate) fn says_filter(&mut self, replaced: bool) {
+        self.said.filter = true;
+        self.said.replaced |= replaced;
+    }
+
+    pub(crate) fn says_word(&mut self) {
+        self.said.word_after_filter |= self.said.filter;
     }
 
     /// Says that everything is meant, should there be no condition.
@@ -142,7 +159,7 @@ impl<'a, R: BulkRequest> Bulk<'a, R> {
 
     /// The filters as JSON, if they say what is meant.
     fn check(&self) -> Result<Vec<u8>> {
-        if self.replaced {
+        if self.said.replaced {
             return Err(Error::invalid_request(
                 "a filter was set that replaces what was said before: say the words after it",
             ));
@@ -150,16 +167,26 @@ impl<'a, R: BulkRequest> Bulk<'a, R> {
         let filters = serde_json::to_vec(&self.request).map_err(no_json)?;
         let read = serde_json::from_slice(&filters).map_err(no_json)?;
         check::check(&read, R::PATHS, self.all)?;
+        if self.said.word_after_filter && check::has_alternatives(&read) {
+            return Err(Error::invalid_request(
+                "a word beside alternatives (`Operator::Or`) may be one more of them: say all in the filter",
+            ));
+        }
         Ok(filters)
     }
 
     async fn run(mut self) -> Result<Vec<R::Outcome>> {
         self.check()?;
         let mut matching = Vec::new();
-        let list = Query::new(self.client, (), self.request.clone());
+        // What changes meanwhile may make an item come twice.
+        let mut seen = HashSet::new();
+        let list = Query::new(self.client, (), R::sorted(self.request.clone()));
         let mut pager = list.pager();
         while let Some(item) = pager.next().await {
-            matching.push(R::id(&item?));
+            let id = R::id(&item?);
+            if seen.insert(id) {
+                matching.push(id);
+            }
         }
         let mut outcomes = Vec::with_capacity(matching.len());
         let mut report = |done| {

@@ -8,21 +8,26 @@ use crate::query::{Pending, Query};
 use crate::types::{
     BulkDeleteDeploymentsRequest, BulkDeleteFlowRunsRequest, BulkDeleteFlowsRequest,
     BulkSetFlowRunStateRequest, CountDeploymentsRequest, CountFlowRunsRequest, CountFlowsRequest,
-    DeploymentFilter, DeploymentFilterId, DeploymentResponse, Field, Flow, FlowFilter,
-    FlowFilterId, FlowRunFilter, FlowRunFilterId, FlowRunOrchestrationResult, FlowRunResponse,
-    Operator, ReadDeploymentsRequest, ReadFlowRunsRequest, ReadFlowsRequest,
+    DeploymentFilter, DeploymentFilterId, DeploymentResponse, DeploymentSort, Field, Flow,
+    FlowFilter, FlowFilterId, FlowRunFilter, FlowRunFilterId, FlowRunOrchestrationResult,
+    FlowRunResponse, FlowRunSort, FlowSort, Operator, ReadDeploymentsRequest, ReadFlowRunsRequest,
+    ReadFlowsRequest,
 };
 
 macro_rules! bulk {
     (
         $request:ident { $field:ident: $filter:ident by $ids:ident }
-        lists $list:ident of $item:ident, counts $count:ident,
+        lists $list:ident of $item:ident by $sort:expr, counts $count:ident,
         $operation:ident gives $outcome:ty, in $outcomes:ident
     ) => {
         impl BulkRequest for $request {
             type Outcome = $outcome;
             type List = $list;
             type Count = $count;
+
+            fn sorted(list: $list) -> $list {
+                list.sort($sort)
+            }
 
             fn id(item: &$item) -> Uuid {
                 item.id
@@ -78,24 +83,24 @@ macro_rules! bulk {
 
 bulk! {
     BulkDeleteFlowRunsRequest { flow_runs: FlowRunFilter by FlowRunFilterId }
-    lists ReadFlowRunsRequest of FlowRunResponse, counts CountFlowRunsRequest,
+    lists ReadFlowRunsRequest of FlowRunResponse by FlowRunSort::IdDesc, counts CountFlowRunsRequest,
     bulk_delete_flow_runs gives Uuid, in deleted
 }
 
 bulk! {
     BulkSetFlowRunStateRequest { flow_runs: FlowRunFilter by FlowRunFilterId }
-    lists ReadFlowRunsRequest of FlowRunResponse, counts CountFlowRunsRequest,
+    lists ReadFlowRunsRequest of FlowRunResponse by FlowRunSort::IdDesc, counts CountFlowRunsRequest,
     bulk_set_flow_run_state gives FlowRunOrchestrationResult, in results
 }
 
 bulk! {
     BulkDeleteFlowsRequest { flows: FlowFilter by FlowFilterId }
-    lists ReadFlowsRequest of Flow, counts CountFlowsRequest,
+    lists ReadFlowsRequest of Flow by FlowSort::CreatedDesc, counts CountFlowsRequest,
     bulk_delete_flows gives Uuid, in deleted
 }
 
 bulk! {
     BulkDeleteDeploymentsRequest { deployments: DeploymentFilter by DeploymentFilterId }
-    lists ReadDeploymentsRequest of DeploymentResponse, counts CountDeploymentsRequest,
+    lists ReadDeploymentsRequest of DeploymentResponse by DeploymentSort::CreatedDesc, counts CountDeploymentsRequest,
     bulk_delete_deployments gives Uuid, in deleted
 }

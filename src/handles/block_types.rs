@@ -1,6 +1,7 @@
 //! Block types: the data of their blocks, typed, and storing it.
 
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use super::BlockTypes;
 use crate::error::{Error, ErrorKind, Result};
@@ -65,9 +66,10 @@ impl BlockTypes<'_> {
         )
     }
 
-    /// Stores the data of a block of a type, whether there is one of this name or not: `GET` of the type
-    /// and of the block, then `PATCH /block_documents/{id}` with all of the data, or
-    /// `POST /block_schemas/filter` for the newest schema and `POST /block_documents/`.
+    /// Stores the data of a block of a type, whether there is one of this name or not: `GET` of the block,
+    /// then `PATCH /block_documents/{id}` with all of the data and `GET` again; or, if there is none,
+    /// `GET` of the type, `POST /block_schemas/filter` for its newest schema, and
+    /// `POST /block_documents/`.
     ///
     /// # Errors
     ///
@@ -92,13 +94,8 @@ impl BlockTypes<'_> {
         data: impl Into<Json>,
     ) -> Result<BlockDocument> {
         let data = data.into();
-        let blocks = self.client.block_documents();
         if let Some(block) = self.get_document_opt(slug, name).await? {
-            let update = BlockDocumentUpdate::new()
-                .data(data)
-                .merge_existing_data(false);
-            blocks.update(block.id, &update).await?;
-            return blocks.get(block.id).await;
+            return self.replace(block.id, data).await;
         }
         let kind = self.get_by_slug(slug).await?.id;
         let schemas = self.client.block_schemas().list().block_type_id(kind);
@@ -112,8 +109,24 @@ impl BlockTypes<'_> {
         })?;
         let block = BlockDocumentCreate::new(schema.id, kind)
             .name(name)
-            .data(data);
-        blocks.create(&block).await
+            .data(data.clone());
+        match self.client.block_documents().create(&block).await {
+            // Somebody else has stored it in this moment.
+            Err(error) if error.is_conflict() => {
+                let block = self.get_document(slug, name).await?;
+                self.replace(block.id, data).await
+            }
+            created => created,
+        }
+    }
+
+    async fn replace(self, id: Uuid, data: Json) -> Result<BlockDocument> {
+        let blocks = self.client.block_documents();
+        let update = BlockDocumentUpdate::new()
+            .data(data)
+            .merge_existing_data(false);
+        blocks.update(id, &update).await?;
+        blocks.get(id).await
     }
 }
 

@@ -14,6 +14,8 @@ impl Listing for ReadEventsRequest {
     type Item = ReceivedEvent;
 
     const STREAMED: Option<usize> = None;
+    // The size of the first page is that of all.
+    const RESIZABLE: bool = false;
 
     fn page(
         mut self,

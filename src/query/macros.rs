@@ -125,47 +125,44 @@ macro_rules! setters {
     };
 
     (@field $key:literal $name:ident [$ty:ty]) => {
-        #[doc = concat!("Sets `", $key, "` of the request, in place of what was said of it before.")]
+        #[doc = concat!("Sets `", $key, "` of the request as a whole. Say it before words that are about it: a query forgets what was said of it before, and bulk work refuses to.")]
         pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
             let value: $ty = $name.into();
-            self.replaces(self.request.$name.is_some());
+            self.says_filter(self.request.$name.is_some());
             self.request.$name = value.into();
             self
         }
     };
-    (@one $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
-        #[doc = concat!("Sets `", $path, "`.")]
+    (@one $path:literal $($word:tt)*) => {
+        setters!(@put (concat!("Sets `", $path, "`.")) $($word)*);
+    };
+    (@like $path:literal $($word:tt)*) => {
+        setters!(@put (concat!(
+            "Sets `", $path, "`: a part of it, in whatever case. `%` stands for any text, `_` for any character."
+        )) $($word)*);
+    };
+    (@put ($doc:expr) $name:ident [$ty:ty] ($($field:ident)+)) => {
+        #[doc = $doc]
         pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
             let value: $ty = $name.into();
+            self.says_word();
             setters!(@set self.request; $($field)+ = value);
             self
         }
     };
-    (@like $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
-        #[doc = concat!("Sets `", $path, "`: a part of it, in whatever case. `%` stands for any text, `_` for any character.")]
-        pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
-            let value: $ty = $name.into();
-            setters!(@set self.request; $($field)+ = value);
-            self
-        }
+    (@any $($word:tt)*) => {
+        setters!(@add "one of them is enough" $($word)*);
     };
-    (@any $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
-        #[doc = concat!("Adds to `", $path, "`: said several times, one of them is enough.")]
-        pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
-            setters!(@at self.request; $($field)+).push($name.into());
-            self
-        }
+    (@all $($word:tt)*) => {
+        setters!(@add "all must be there" $($word)*);
     };
-    (@all $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
-        #[doc = concat!("Adds to `", $path, "`: said several times, all must be there.")]
-        pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
-            setters!(@at self.request; $($field)+).push($name.into());
-            self
-        }
+    (@none $($word:tt)*) => {
+        setters!(@add "it is none of them" $($word)*);
     };
-    (@none $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
-        #[doc = concat!("Adds to `", $path, "`: said several times, it is none of them.")]
+    (@add $means:literal $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
+        #[doc = concat!("Adds to `", $path, "`: said several times, ", $means, ".")]
         pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
+            self.says_word();
             setters!(@at self.request; $($field)+).push($name.into());
             self
         }

@@ -94,7 +94,9 @@ impl<'a, R: Question> Query<'a, R> {
     }
 
     /// For a list, what replaces a filter is a change of mind; see [`Bulk`](crate::Bulk).
-    pub(crate) fn replaces(&mut self, _something: bool) {}
+    pub(crate) fn says_filter(&mut self, _replaced: bool) {}
+
+    pub(crate) fn says_word(&mut self) {}
 
     pub(crate) fn items_at_a_time(&self) -> Option<i64> {
         self.page_size
@@ -136,13 +138,13 @@ impl<R: Listing> Query<'_, R> {
     fn read(self, limit: Option<usize>) -> Pager<R::Item> {
         let raw = self.client.shared_raw();
         let (within, request) = (self.within, self.request);
-        let timeout = raw.transport().timeout();
-        Pager::new(limit, R::RESIZABLE, timeout, move |at, limit| {
+        Pager::new(limit, R::RESIZABLE, move |at, limit| {
             request.clone().page(raw.clone(), within.clone(), at, limit)
         })
     }
 
-    /// The first so many items; no more are asked for than these.
+    /// The first so many items. No more are asked for than these, but for pages by number and events,
+    /// whose pages have one size.
     ///
     /// # Errors
     ///

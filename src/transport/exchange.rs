@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use reqwest::header::HeaderValue;
 use reqwest::{Request, RequestBuilder, Response, StatusCode};
 
@@ -12,7 +11,7 @@ use super::hooks::Attempt;
 use super::lookup::{self, Transition};
 use super::operation::Operation;
 use super::repeat::{self, Repeat};
-use super::reply::Reply;
+use super::reply::{self, Reply};
 use super::{Transport, trace};
 use crate::error::{Call, Error, ErrorKind, Result};
 use crate::retry::RetryPolicy;
@@ -22,9 +21,6 @@ const MOST_TOKENS: u32 = 2;
 
 /// Set to `true` in the replies of a server that will be back.
 const MAINTENANCE: &str = "prefect-maintenance";
-
-/// Memory for a body is set aside up to this length; beyond it, as it comes.
-const MOST_EXPECTED: u64 = 1 << 20;
 
 /// One call of an operation.
 pub(super) struct Exchange<'a> {
@@ -260,7 +256,7 @@ impl<'a> Exchange<'a> {
             return Ok(Answer::Open(response));
         }
         let headers = std::mem::take(response.headers_mut());
-        let body = read(&mut response).await;
+        let body = reply::read(&mut response).await;
         if status.is_server_error() {
             transport.expect_closing();
         }
@@ -366,27 +362,6 @@ impl<'a> Exchange<'a> {
             observer(&attempt);
         }
     }
-}
-
-/// A body, whole. (`Response::bytes` keeps all parts until it has copied them: twice the memory.)
-async fn read(response: &mut Response) -> reqwest::Result<Bytes> {
-    let length = response.content_length();
-    let Some(first) = response.chunk().await? else {
-        return Ok(Bytes::new());
-    };
-    let Some(second) = response.chunk().await? else {
-        return Ok(first);
-    };
-    // A server may say what it likes.
-    let expected = length.unwrap_or_default().min(MOST_EXPECTED);
-    let mut body = Vec::with_capacity(expected as usize);
-    body.extend_from_slice(&first);
-    body.extend_from_slice(&second);
-    drop((first, second));
-    while let Some(part) = response.chunk().await? {
-        body.extend_from_slice(&part);
-    }
-    Ok(body.into())
 }
 
 impl Answer {

@@ -1,9 +1,10 @@
 //! A reply that was read to its end, and what is made of it.
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use progenitor_client::ResponseValue;
-use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap};
+use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Call, Error, ErrorKind, Result};
@@ -13,7 +14,7 @@ use crate::error::{Call, Error, ErrorKind, Result};
 pub(super) struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    pub body: bytes::Bytes,
+    pub body: Bytes,
 }
 
 impl Reply {
@@ -71,4 +72,31 @@ fn content_type(headers: &HeaderMap) -> &str {
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     value.unwrap_or_default()
+}
+
+/// Memory for a body is set aside up to this length; beyond it, as it comes.
+const MOST_EXPECTED: u64 = 1 << 20;
+
+/// A body, whole. (`Response::bytes` keeps all parts until it has copied them: twice the memory.)
+pub(super) async fn read(response: &mut Response) -> reqwest::Result<Bytes> {
+    let length = response.content_length();
+    let Some(first) = response.chunk().await? else {
+        return Ok(Bytes::new());
+    };
+    if length == Some(first.len() as u64) {
+        return Ok(first);
+    }
+    let Some(second) = response.chunk().await? else {
+        return Ok(first);
+    };
+    // A server may say what it likes.
+    let expected = length.unwrap_or_default().min(MOST_EXPECTED);
+    let mut body = Vec::with_capacity(expected as usize);
+    body.extend_from_slice(&first);
+    body.extend_from_slice(&second);
+    drop((first, second));
+    while let Some(part) = response.chunk().await? {
+        body.extend_from_slice(&part);
+    }
+    Ok(body.into())
 }

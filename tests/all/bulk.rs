@@ -8,19 +8,13 @@ use prefect_sdk::{Client, Error};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{Scripted, Step, live, reply, unique};
+use crate::support::{Scripted, Step, a_deployment, a_flow, a_run, live, reply, unique};
 
 async fn runs(client: &Client, count: usize, tag: &str) -> Vec<Uuid> {
-    let flow = client
-        .flows()
-        .create(&FlowCreate::new("bulk"))
-        .await
-        .expect("a flow")
-        .id;
+    let flow = a_flow(client).await;
     let mut ids = Vec::new();
     for _ in 0..count {
-        let run = FlowRunCreate::new(flow).tags([tag]).parameters(json!({}));
-        ids.push(client.flow_runs().create(&run).await.expect("a run").id);
+        ids.push(a_run(client, flow, |run| run.tags([tag])).await);
     }
     ids
 }
@@ -83,6 +77,19 @@ async fn a_filter_that_says_nothing_is_refused_before_anything_is_sent() {
         let like = client.flows().delete_many().name_like(wildcard);
         assert_refused("only wildcards", like.await);
     }
+    let starts = WorkQueueFilterName::new().startswith_(vec!["%".to_owned()]);
+    let starts = WorkQueueFilter::new().name(starts);
+    let queues = client.flow_runs().delete_many().work_pool_queues(starts);
+    assert_refused("only wildcards", queues.await);
+    let alternatives = FlowRunFilter::new()
+        .operator(Operator::Or)
+        .name(FlowRunFilterName::new().any_(vec!["a".to_owned()]));
+    let wider = client
+        .flow_runs()
+        .delete_many()
+        .flow_runs(alternatives)
+        .tag("b");
+    assert_refused("one more alternative", wider.await);
     let ignored = DeploymentFilterConcurrencyLimit::new().ge_(100);
     let ignored = DeploymentFilter::new().concurrency_limit(ignored);
     let deployments = client.deployments();
@@ -277,19 +284,7 @@ async fn everything_is_deleted_when_everything_is_meant() {
 #[tokio::test]
 async fn many_runs_of_a_deployment_are_created_in_parts_and_in_order() {
     let client = live().await;
-    let flow = client
-        .flows()
-        .create(&FlowCreate::new("bulk"))
-        .await
-        .expect("a flow")
-        .id;
-    let deployment = DeploymentCreate::new(unique("many"), flow);
-    let id = client
-        .deployments()
-        .create(&deployment)
-        .await
-        .expect("a deployment")
-        .id;
+    let id = a_deployment(&client).await;
     let later = Utc::now() + chrono::Duration::days(1);
     let run = |day| {
         let state = StateCreate::new(StateType::Scheduled)
@@ -378,8 +373,7 @@ async fn runs_are_deleted_by_what_their_flow_or_deployment_is_called() {
             .expect("a flow")
             .id;
         for _ in 0..2 {
-            let run = FlowRunCreate::new(flow).parameters(json!({}));
-            client.flow_runs().create(&run).await.expect("a run");
+            a_run(&client, flow, |run| run).await;
         }
     }
     let of_one = || client.flow_runs().delete_many().flow_name(one.as_str());

@@ -3,38 +3,20 @@
 use std::time::Duration;
 
 use prefect_sdk::types::{
-    Action, CronSchedule, DeploymentCreate, DeploymentScheduleCreate, FlowCreate, IntervalSchedule,
-    RRuleSchedule, StateType, Trigger,
+    Action, CronSchedule, DeploymentScheduleCreate, IntervalSchedule, RRuleSchedule, StateType,
+    Trigger,
 };
 use prefect_sdk::{
     Automation, Schedule, absence_of, actions, all_of, any_of, at_least, event, in_order,
 };
 use serde_json::json;
-use uuid::Uuid;
 
-use crate::support::{live, unique};
-
-async fn deployment() -> Uuid {
-    let client = live().await;
-    let flow = client
-        .flows()
-        .create(&FlowCreate::new("definitions"))
-        .await
-        .expect("a flow")
-        .id;
-    let deployment = DeploymentCreate::new(unique("deployment"), flow);
-    client
-        .deployments()
-        .create(&deployment)
-        .await
-        .expect("a deployment")
-        .id
-}
+use crate::support::{a_deployment, live, unique};
 
 #[tokio::test]
 async fn schedules_that_are_taken_here_are_taken_by_the_server_and_so_are_refusals() {
     let client = live().await;
-    let id = deployment().await;
+    let id = a_deployment(&client).await;
     let schedules = client.deployments().schedules(id);
     for expression in [
         "0 6 * * *",
@@ -111,7 +93,7 @@ async fn schedules_that_are_taken_here_are_taken_by_the_server_and_so_are_refusa
 #[tokio::test]
 async fn every_form_of_trigger_and_action_is_taken_by_the_server_and_comes_back() {
     let client = live().await;
-    let (id, minute) = (deployment().await, Duration::from_secs(60));
+    let (id, minute) = (a_deployment(&client).await, Duration::from_secs(60));
     let triggers: [Trigger; 6] = [
         event("a.*")
             .or("b")

@@ -47,6 +47,7 @@ async fn a_variable_is_set_whether_it_is_there_or_not_and_read_as_any_type() {
     );
 }
 
+/// Somebody else is faster between the two requests.
 #[tokio::test]
 async fn what_was_created_in_the_meantime_is_updated_after_all() {
     let gone = || reply(404, json!({ "detail": "Variable not found." }));

@@ -8,20 +8,11 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{Scripted, live, live_builder, reply, unique};
+use crate::support::{Scripted, a_flow, a_run, live, live_builder, reply, unique};
 
-/// Somebody else is faster between the two requests.
 async fn run_in(client: &Client, state: StateType) -> Uuid {
-    let flow = client
-        .flows()
-        .create(&FlowCreate::new("handles"))
-        .await
-        .expect("a flow")
-        .id;
-    let run = FlowRunCreate::new(flow)
-        .state(StateCreate::new(state))
-        .parameters(json!({}));
-    client.flow_runs().create(&run).await.expect("a run").id
+    let flow = a_flow(client).await;
+    a_run(client, flow, |run| run.state(StateCreate::new(state))).await
 }
 
 #[tokio::test]
@@ -169,12 +160,7 @@ async fn the_secrets_of_a_block_are_there_only_on_request() {
 #[tokio::test]
 async fn a_schedule_keeps_its_parameters_when_its_times_change() {
     let client = live().await;
-    let flow = client
-        .flows()
-        .create(&FlowCreate::new("handles"))
-        .await
-        .expect("a flow")
-        .id;
+    let flow = a_flow(&client).await;
     let schedule = DeploymentScheduleCreate::new(CronSchedule::new("0 6 * * *"))
         .parameters(json!({ "full": true }));
     let deployment = DeploymentCreate::new(unique("deployment"), flow).schedules([schedule]);

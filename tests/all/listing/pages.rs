@@ -62,7 +62,16 @@ async fn no_more_is_asked_for_than_is_wanted() {
         .expect("some");
     assert_eq!(found.len(), 4);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(server.requests().len(), 2);
+    let requests = server.requests();
+    let bodies = requests
+        .iter()
+        .map(|request| serde_json::from_slice(&request.body));
+    let bodies: Vec<serde_json::Value> = bodies.collect::<Result<_, _>>().expect("JSON");
+    let expected = [
+        json!({ "offset": 0, "limit": 4 }),
+        json!({ "offset": 3, "limit": 1 }),
+    ];
+    assert_eq!(bodies, expected);
     let none = client
         .flows()
         .list()

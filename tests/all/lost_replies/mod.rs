@@ -7,7 +7,7 @@ use prefect_sdk::{Client, Error};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{Fault, FaultProxy, live, unique};
+use crate::support::{Fault, FaultProxy, a_run, live, unique};
 
 /// A client whose first request of this method and to this path has its reply lost.
 async fn losing(method: &'static str, path: &'static str) -> (Client, FaultProxy) {
@@ -314,18 +314,7 @@ async fn a_bulk_deletion_by_ids_is_repeated_and_all_that_it_deleted_is_told() {
     let flow = flow().await;
     let mut ids = Vec::new();
     for _ in 0..3 {
-        let run = FlowRunCreate::new(flow)
-            .tags([tag.as_str()])
-            .parameters(json!({}));
-        ids.push(
-            live()
-                .await
-                .flow_runs()
-                .create(&run)
-                .await
-                .expect("created")
-                .id,
-        );
+        ids.push(a_run(&live().await, flow, |run| run.tags([tag.as_str()])).await);
     }
     let (client, proxy) = losing("POST", "/bulk_delete").await;
     let mut deleted = client

@@ -5,6 +5,7 @@ mod fault_proxy;
 mod front;
 pub mod http;
 mod log;
+mod made;
 mod scripted;
 
 use prefect_sdk::{Client, ClientBuilder, LocalServer};
@@ -17,6 +18,7 @@ pub use clock::FakeClock;
 pub use fault_proxy::{Fault, FaultProxy};
 pub use front::{Authority, ForwardProxy};
 pub use log::Log;
+pub use made::{a_deployment, a_flow, a_run};
 pub use scripted::{Scripted, Step, answer, flow, refusal, reply};
 
 /// A client of the real server: `PREFECT_TEST_API_URL`, or one that the first test starts.
