@@ -57,8 +57,8 @@ pub trait Listing: Question {
 ///
 /// The `list` and `count` methods of the handles give one. What it can say depends on what it asks
 /// for: the methods below are grouped by request, and each `list` method names its own. Without a
-/// word it asks for all, and without `sort` in the order of the server's (of runs that of their ids,
-/// which is none). An answer with pages is read to its end: a `Vec` with everything, or, by
+/// word it asks for all, and without `sort` in the server's order (of runs that of their ids, which says
+/// nothing). An answer with pages is read to its end: a `Vec` with everything, or, by
 /// [`pager`](Self::pager), item by item in constant memory.
 ///
 /// ```no_run

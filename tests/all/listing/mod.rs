@@ -231,9 +231,6 @@ async fn a_server_that_allows_fewer_items_is_asked_for_those() {
     server.stop().await.expect("it stops");
 }
 
-/// A reply that came while nobody polled is not counted as late.
-/// Who waits for a page that is slow gets it, or the timeout; it is not asked for again and again.
-/// The third page of another size would be another page.
 #[tokio::test]
 async fn no_page_size_makes_a_list_empty_or_endless() {
     let client = live().await;
@@ -304,7 +301,6 @@ async fn names_with_special_characters_work_or_are_refused() {
     );
 }
 
-/// The order of requests is that of the calls: `Query` sends nothing by itself.
 /// What is inserted while a list is read, in an order in which it comes last, does no harm.
 #[tokio::test]
 async fn additions_at_the_end_of_the_order_neither_repeat_nor_hide_an_item() {
