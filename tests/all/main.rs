@@ -11,6 +11,7 @@ mod ensure;
 mod errors;
 mod examples;
 mod faults;
+mod filters;
 mod handles;
 mod listing;
 mod local_server;
