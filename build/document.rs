@@ -101,6 +101,18 @@ impl Operation<'_> {
             .and_then(Value::as_str)
             .ok_or_else(|| Problem::new(&self.at, "the operation has no operationId to name it by"))
     }
+
+    /// The schema of the JSON that is sent.
+    pub fn request_schema(&self) -> Option<&Value> {
+        self.body
+            .pointer("/requestBody/content/application~1json/schema")
+    }
+
+    /// The schema of the JSON that comes back, once all successes are one.
+    pub fn reply_schema(&self) -> Option<&Value> {
+        self.body
+            .pointer("/responses/2XX/content/application~1json/schema")
+    }
 }
 
 /// Every operation.

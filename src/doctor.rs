@@ -5,7 +5,7 @@ use std::fmt;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::retry::RetryPolicy;
-use crate::transport::{PREFECT_VERSION, release};
+use crate::transport::{Fit, PREFECT_VERSION};
 use crate::types::CountFlowsRequest;
 
 /// What [`Client::doctor`] has found; `Display` is a line for each, with advice.
@@ -191,23 +191,21 @@ fn seen(part: &'static str, says: Result<String>, found: &mut Diagnosis) -> Resu
 
 fn judge_version(version: &str) -> (Verdict, String) {
     let both = format!("the server is {version}, this client is made for {PREFECT_VERSION}");
-    let Some((theirs, ours)) = release(version).zip(release(PREFECT_VERSION)) else {
-        return (
+    match Fit::of(version) {
+        Fit::Good => (Verdict::Good, both),
+        Fit::Older => (
             Verdict::Doubtful,
-            format!("{both}: whether they fit cannot be told"),
-        );
-    };
-    if theirs[0] != ours[0] {
-        return (
+            format!("{both}: what it lacks is an error of the kind Unsupported"),
+        ),
+        Fit::OtherMajor => (
             Verdict::Bad,
             format!("{both}: the major versions must be the same"),
-        );
+        ),
+        Fit::Unknown => (
+            Verdict::Doubtful,
+            format!("{both}: whether they fit cannot be told"),
+        ),
     }
-    if theirs < ours {
-        let says = format!("{both}: what it lacks is an error of the kind Unsupported");
-        return (Verdict::Doubtful, says);
-    }
-    (Verdict::Good, both)
 }
 
 /// What to do about a failure.

@@ -10,9 +10,7 @@ use crate::pipeline::problem::Result;
 pub fn table(document: &Value) -> Result<String> {
     let mut out = String::from("operations! {\n");
     for operation in operations(document) {
-        let body = "/requestBody/content/application~1json/schema";
-        let reply = "/responses/2XX/content/application~1json/schema";
-        let ty = |pointer: &str| match operation.body.pointer(pointer) {
+        let ty = |schema: Option<&Value>| match schema {
             Some(schema) => rust_type::element(&operation.at, schema),
             // Bytes are handed on as they come.
             None if operation.body.pointer("/responses/2XX/content").is_some() => {
@@ -26,8 +24,8 @@ pub fn table(document: &Value) -> Result<String> {
             operation.body["x-upstream-id"].as_str().unwrap_or_default(),
             operation.method.to_uppercase(),
             operation.path,
-            ty(body)?,
-            ty(reply)?,
+            ty(operation.request_schema())?,
+            ty(operation.reply_schema())?,
         ));
     }
     out.push_str("}\nschemas! {\n");

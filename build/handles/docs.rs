@@ -30,12 +30,10 @@ pub fn of(
     if matches!(shown, Example::Query) {
         text.push_str(&query::narrowing(scope, method, operation)?);
     }
-    let taken = if method.taken {
-        "[`Conflict`](crate::ErrorKind::Conflict) when the name is taken;"
-    } else {
-        ""
-    };
-    text.push_str(&format!("\n\n# Errors\n\n{}", errors(arguments, taken)));
+    text.push_str(&format!(
+        "\n\n# Errors\n\n{}",
+        errors(arguments, method.taken)
+    ));
     let call = method.name.as_str();
     let (before, setup, given) = example_call(scope, method, arguments);
     let line = match shown {
@@ -100,11 +98,11 @@ fn sentence(method: &Method, operation: &Operation<'_>) -> String {
     }
 }
 
-fn errors(arguments: &Arguments<'_>, taken: &'static str) -> String {
-    let mut errors: Vec<_> = Some(taken)
-        .into_iter()
-        .filter(|taken| !taken.is_empty())
-        .collect();
+fn errors(arguments: &Arguments<'_>, taken: bool) -> String {
+    let mut errors = Vec::new();
+    if taken {
+        errors.push("[`Conflict`](crate::ErrorKind::Conflict) when the name is taken;");
+    }
     if !arguments.passed.is_empty() {
         errors.push("[`NotFound`](crate::ErrorKind::NotFound) when there is no such thing;");
     }

@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::document::{Operation, operations, schemas};
 use super::emit::docs::{comment, indent};
 use super::problem::{Problem, Result};
-use table::Handle;
 pub use table::Table;
+use table::{Handle, Method};
 
 /// The source text of all handles. What an older document does not have is left out.
 pub fn handles(document: &Value, table: &Table) -> Result<String> {
@@ -33,16 +33,12 @@ pub fn handles(document: &Value, table: &Table) -> Result<String> {
         };
         out.push_str(&scope.structure(table)?);
         out.push_str(&format!("impl<'a> {}<'a> {{\n", handle.ty));
-        for method in &handle.methods {
-            if let Some(operation) = by_name.get(method.operation.as_str()) {
-                out.push_str(&indent(&method::write(&scope, method, operation)?));
-            }
+        for (method, operation) in scope.methods() {
+            out.push_str(&indent(&method::write(&scope, method, operation)?));
         }
         out.push_str("}\n\n");
-        for method in &handle.methods {
-            if let Some(operation) = by_name.get(method.operation.as_str()) {
-                out.push_str(&query::write(&scope, method, operation, &mut asked)?);
-            }
+        for (method, operation) in scope.methods() {
+            out.push_str(&query::write(&scope, method, operation, &mut asked)?);
         }
     }
     Ok(out)
@@ -76,6 +72,14 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
+    /// The methods whose operation this document has.
+    fn methods(&self) -> impl Iterator<Item = (&Method, &Operation<'_>)> {
+        self.handle.methods.iter().filter_map(|method| {
+            let operation = self.operations.get(method.operation.as_str())?;
+            Some((method, *operation))
+        })
+    }
+
     /// The struct, and the method that gives it.
     fn structure(&self, table: &Table) -> Result<String> {
         let Handle {
@@ -83,15 +87,13 @@ impl Scope<'_> {
         } = self.handle;
         let mut text = format!("{about}\n\nSee {}.\n", self.given_by(table)?);
         text.push_str("\n| Method | sends |\n|---|---|\n");
-        for method in &self.handle.methods {
-            if let Some(operation) = self.operations.get(method.operation.as_str()) {
-                text.push_str(&format!(
-                    "| [`{0}`](Self::{0}) | `{1} {2}` |\n",
-                    method.name,
-                    operation.method.to_uppercase(),
-                    operation.path
-                ));
-            }
+        for (method, operation) in self.methods() {
+            text.push_str(&format!(
+                "| [`{0}`](Self::{0}) | `{1} {2}` |\n",
+                method.name,
+                operation.method.to_uppercase(),
+                operation.path
+            ));
         }
         let mut out = comment(&text, "");
         let bound = self.bound();
@@ -139,10 +141,9 @@ impl Scope<'_> {
         let binds = self.handle.under.iter().flat_map(|under| &under.binds);
         binds
             .map(|(parameter, field)| {
-                let methods = self.handle.methods.iter();
-                let mut parameters = methods
-                    .filter_map(|method| self.operations.get(method.operation.as_str()))
-                    .flat_map(|operation| signature::parameters(operation));
+                let mut parameters = self
+                    .methods()
+                    .flat_map(|(_, operation)| signature::parameters(operation));
                 let found = parameters.find(|found| found.name == parameter);
                 let is_id = found.is_some_and(|found| found.ty == "Uuid");
                 let ty = if is_id { "Uuid" } else { "&'a str" };

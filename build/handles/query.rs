@@ -29,7 +29,9 @@ pub fn kind(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> Re
         return Ok(Kind::Plain);
     };
     let has = |key: &str| request["properties"].get(key).is_some();
-    let counts = reply(operation).is_some_and(|reply| reply["type"] == "integer");
+    let counts = operation
+        .reply_schema()
+        .is_some_and(|reply| reply["type"] == "integer");
     Ok(match method.home {
         Home::Bulk => Kind::Bulk(name.to_owned()),
         Home::Query => Kind::Query(name.to_owned()),
@@ -40,16 +42,9 @@ pub fn kind(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> Re
 
 /// The type of the request, if it is an object.
 fn request<'a>(scope: &'a Scope<'_>, operation: &'a Operation<'_>) -> Option<(&'a str, &'a Value)> {
-    let pointer = "/requestBody/content/application~1json/schema";
-    let name = rust_type::target(operation.body.pointer(pointer)?)?;
+    let name = rust_type::target(operation.request_schema()?)?;
     let schema = scope.schema(name)?;
     schema.get("properties").is_some().then_some((name, schema))
-}
-
-fn reply<'a>(operation: &'a Operation<'_>) -> Option<&'a Value> {
-    operation
-        .body
-        .pointer("/responses/2XX/content/application~1json/schema")
 }
 
 /// Fields that a request must have: name and type.
@@ -77,7 +72,9 @@ pub fn narrowing(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) 
         .map(|(_, field, _)| format!("`{field}`"))
         .collect();
     let mut text = String::from("\n\n`.await` sends it");
-    let pages = reply(operation).is_some_and(|reply| item_of(reply).is_some());
+    let pages = operation
+        .reply_schema()
+        .is_some_and(|reply| item_of(reply).is_some());
     if pages || method.home == Home::Query && method.name == "list" {
         text.push_str(", page by page; [`pager`](Query::pager) gives the items one by one");
     }
@@ -271,7 +268,9 @@ fn sending(
         })
         .collect();
     let within = within.join(", ");
-    let reply = reply(operation).ok_or_else(|| scope.problem(format!("{id} has no reply")))?;
+    let reply = operation
+        .reply_schema()
+        .ok_or_else(|| scope.problem(format!("{id} has no reply")))?;
     let ty = rust_type::element(&operation.at, reply)?;
     if schema["properties"].get("page").is_none() {
         let (how, ty) = match item_of(reply) {

@@ -94,8 +94,7 @@ pub struct Body {
 
 impl Body {
     pub fn of(scope: &Scope<'_>, operation: &Operation<'_>) -> Result<Option<Self>> {
-        let pointer = "/requestBody/content/application~1json/schema";
-        let Some(schema) = operation.body.pointer(pointer) else {
+        let Some(schema) = operation.request_schema() else {
             return Ok(None);
         };
         let ty = rust_type::of(&operation.at, schema)?;
@@ -156,8 +155,7 @@ pub fn noun(ty: &str) -> String {
 
 /// The type of the reply.
 pub fn reply(method: &Method, operation: &Operation<'_>) -> Result<String> {
-    let pointer = "/responses/2XX/content/application~1json/schema";
-    match operation.body.pointer(pointer) {
+    match operation.reply_schema() {
         Some(schema) if !method.nothing => rust_type::element(&operation.at, schema),
         _ => Ok("()".to_owned()),
     }

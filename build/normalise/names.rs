@@ -100,9 +100,7 @@ fn name_under_resource(name: &str, path: &str) -> String {
 pub fn body_names(document: &mut Value) -> Result<usize> {
     let mut renamed: BTreeMap<String, String> = BTreeMap::new();
     for operation in operations(document) {
-        let schema = operation
-            .body
-            .pointer("/requestBody/content/application~1json/schema");
+        let schema = operation.request_schema();
         let Some(old) = schema.and_then(crate::pipeline::document::ref_name) else {
             continue;
         };

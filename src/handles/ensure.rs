@@ -1,6 +1,7 @@
 //! Changing what is there, or else creating it, where the server has no such operation.
 
 use crate::error::{Result, found};
+use crate::types::Field;
 
 /// Updates; if there is nothing to update, creates; and if somebody else created it in that moment,
 /// updates after all.
@@ -15,4 +16,9 @@ pub(super) async fn ensure<T>(
         Err(error) if error.is_conflict() => update().await,
         created => created.map(drop),
     }
+}
+
+/// What a creation says, for an update: what it does not say is left alone.
+pub(super) fn said<T: Clone>(value: &Option<T>) -> Field<T> {
+    value.clone().map(Field::value).unwrap_or_default()
 }

@@ -1,10 +1,10 @@
 //! Global concurrency limits: the one that should be there.
 
 use super::GlobalConcurrencyLimits;
-use super::ensure::ensure;
+use super::ensure::{ensure, said};
 use crate::error::Result;
 use crate::types::{
-    ConcurrencyLimitV2Create, ConcurrencyLimitV2Update, Field, GlobalConcurrencyLimitResponse,
+    ConcurrencyLimitV2Create, ConcurrencyLimitV2Update, GlobalConcurrencyLimitResponse,
 };
 
 impl GlobalConcurrencyLimits<'_> {
@@ -44,9 +44,4 @@ impl GlobalConcurrencyLimits<'_> {
         .await?;
         self.get(&limit.name).await
     }
-}
-
-/// What a creation says, for an update: what it does not say is left alone.
-pub(super) fn said<T: Clone>(value: &Option<T>) -> Field<T> {
-    value.clone().map(Field::value).unwrap_or_default()
 }

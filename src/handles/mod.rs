@@ -27,7 +27,7 @@ use crate::bulk::{Bulk, Conditions};
 use crate::error::{Result, found};
 use crate::pager::{Page, Position};
 use crate::query::{
-    Listing, Pending, Query, Question, conditions, count, list, pages, question, setters, slot,
+    Listing, Pending, Query, Question, conditions, count, list, pages, setters, slot,
 };
 use crate::raw;
 // The generated text names most of the types.

@@ -1,7 +1,9 @@
 //! The server itself: is it there, is it ready, which version is it.
 
+use reqwest::StatusCode;
+
 use crate::client::Client;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::retry::RetryPolicy;
 
 impl Client {
@@ -45,12 +47,7 @@ impl Client {
         let once = self.with_retry(RetryPolicy::none());
         match once.raw().perform_readiness_check().await {
             Ok(_) => Ok(true),
-            Err(error)
-                if error.kind() == ErrorKind::Server
-                    && error.status().is_some_and(|status| status == 503) =>
-            {
-                Ok(false)
-            }
+            Err(error) if error.status() == Some(StatusCode::SERVICE_UNAVAILABLE) => Ok(false),
             Err(error) => Err(error),
         }
     }

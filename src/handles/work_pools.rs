@@ -1,7 +1,6 @@
 //! Work pools and their queues: the ones that should be there.
 
-use super::ensure::ensure;
-use super::global_concurrency_limits::said;
+use super::ensure::{ensure, said};
 use super::{WorkPoolQueues, WorkPools};
 use crate::error::Result;
 use crate::types::{

@@ -1,6 +1,6 @@
 //! What the generated handles say of their queries: how each is sent, and what it can say.
 
-/// A query whose answer is a list, page by page with an offset.
+/// A query whose answer is a list, page by page with an offset: all of its items.
 macro_rules! list {
     ($request:ident $operation:ident ($($within:ident: $ty:ty),*) $item:ty) => {
         impl Listing for $request {
@@ -22,7 +22,14 @@ macro_rules! list {
             }
         }
 
-        question!($request ($($ty),*) list $item);
+        impl Question for $request {
+            type Within = ($($ty,)*);
+            type Answer = Vec<$item>;
+
+            fn ask(query: Query<'_, Self>) -> Pending<'static, Vec<$item>> {
+                query.collect()
+            }
+        }
     };
 }
 
@@ -85,20 +92,6 @@ macro_rules! count {
                 } = query;
                 let raw = client.shared_raw();
                 Box::pin(async move { Ok(raw.$operation(&request).await?.into_inner()) })
-            }
-        }
-    };
-}
-
-/// A list is answered by all of its items.
-macro_rules! question {
-    ($request:ident ($($ty:ty),*) list $item:ty) => {
-        impl Question for $request {
-            type Within = ($($ty,)*);
-            type Answer = Vec<$item>;
-
-            fn ask(query: Query<'_, Self>) -> Pending<'static, Vec<$item>> {
-                query.collect()
             }
         }
     };
@@ -177,4 +170,4 @@ macro_rules! setters {
     };
 }
 
-pub(crate) use {conditions, count, list, pages, question, setters};
+pub(crate) use {conditions, count, list, pages, setters};

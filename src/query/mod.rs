@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::pager::{Page, Pager, Position};
 use crate::raw;
 
-pub(crate) use macros::{conditions, count, list, pages, question, setters};
+pub(crate) use macros::{conditions, count, list, pages, setters};
 pub(crate) use slot::slot;
 
 /// A call that was not sent yet, or whose reply is still to come.

@@ -29,7 +29,7 @@ pub(crate) use hooks::Observer;
 pub use hooks::{Attempt, Intercepted, Interceptor};
 pub(crate) use operation::Operation;
 pub(crate) use path::segment;
-pub(crate) use version::{PREFECT_VERSION, release};
+pub(crate) use version::{Fit, PREFECT_VERSION};
 
 use crate::config::Config;
 use crate::error::{Call, ErrorKind, Result};

@@ -51,11 +51,11 @@ impl VersionCheck {
         }
         if !has_ended {
             *incompatible = match check(exchange).await {
-                Some(Fit::Compatible) => {
+                Some(Found::Compatible) => {
                     self.wanted.store(false, Ordering::Relaxed);
                     None
                 }
-                Some(Fit::Incompatible(server)) => Some(format!(
+                Some(Found::Incompatible(server)) => Some(format!(
                     "this client is made for Prefect {PREFECT_VERSION}, the server is {server}: the major versions must be the same"
                 )),
                 None => None,
@@ -69,14 +69,39 @@ impl VersionCheck {
     }
 }
 
-enum Fit {
+/// How a server's version stands to that of this client.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Fit {
+    /// As new, or newer.
+    Good,
+    Older,
+    OtherMajor,
+    /// The version is of no known form.
+    Unknown,
+}
+
+impl Fit {
+    pub fn of(server: &str) -> Self {
+        let Some((theirs, ours)) = release(server).zip(release(PREFECT_VERSION)) else {
+            return Self::Unknown;
+        };
+        match theirs {
+            _ if theirs[0] != ours[0] => Self::OtherMajor,
+            _ if theirs < ours => Self::Older,
+            _ => Self::Good,
+        }
+    }
+}
+
+/// What the check has found.
+enum Found {
     /// Or of a version that is not known.
     Compatible,
     Incompatible(String),
 }
 
 /// Asks once, and not for long; `None` if there is no answer.
-async fn check(asking: &Exchange<'_>) -> Option<Fit> {
+async fn check(asking: &Exchange<'_>) -> Option<Found> {
     let transport = asking.subordinate(RetryPolicy::none());
     let transport = transport.with_timeout(transport.timeout().min(PATIENCE));
     let url = format!("{}/admin/version", transport.api_url());
@@ -89,30 +114,26 @@ async fn check(asking: &Exchange<'_>) -> Option<Fit> {
         Err(error) if error.is_retryable() => return None,
         Err(error) => {
             tracing::debug!(kind = ?error.kind(), "the server does not tell its version");
-            return Some(Fit::Compatible);
+            return Some(Found::Compatible);
         }
     };
     let server = reply.json::<String>(exchange.call()).ok();
     let server = server.map(ResponseValue::into_inner).unwrap_or_default();
-    let Some((theirs, ours)) = release(&server).zip(release(PREFECT_VERSION)) else {
-        tracing::debug!("the server's version is of no known form");
-        return Some(Fit::Compatible);
-    };
-    if theirs[0] != ours[0] {
-        return Some(Fit::Incompatible(server));
-    }
-    if theirs < ours {
-        tracing::warn!(
+    match Fit::of(&server) {
+        Fit::Good => {}
+        Fit::Older => tracing::warn!(
             server,
             client = PREFECT_VERSION,
             "the server is older than this client, and may lack what is asked of it"
-        );
+        ),
+        Fit::OtherMajor => return Some(Found::Incompatible(server)),
+        Fit::Unknown => tracing::debug!("the server's version is of no known form"),
     }
-    Some(Fit::Compatible)
+    Some(Found::Compatible)
 }
 
 /// The numbers of `3.8.8`, `3.8.8.dev2` or `3.0.0rc1+4.gabcdef`.
-pub(crate) fn release(version: &str) -> Option<[u32; 3]> {
+fn release(version: &str) -> Option<[u32; 3]> {
     let mut numbers = version.trim().split('.').map(|part| {
         let digits = part.split(|c: char| !c.is_ascii_digit()).next();
         digits.and_then(|digits| digits.parse().ok())
