@@ -1,10 +1,12 @@
 //! `Client`: the way in.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::background::Background;
 use crate::builder::ClientBuilder;
+use crate::concurrency::{Keeper, Turns};
 use crate::config::Config;
 use crate::error::Result;
 use crate::raw;
@@ -27,6 +29,15 @@ use crate::transport::Transport;
 #[derive(Clone)]
 pub struct Client {
     raw: Arc<raw::Client>,
+    shared: Arc<Shared>,
+}
+
+/// What all clones share, whatever their policy.
+#[derive(Default)]
+struct Shared {
+    /// Started when there is something for it to do.
+    keeper: OnceLock<Arc<Keeper>>,
+    turns: Turns,
 }
 
 impl Client {
@@ -59,12 +70,16 @@ impl Client {
 
     pub(crate) fn with_config(config: Config) -> Result<Self> {
         let transport = Transport::new(config)?;
-        Ok(Self::with_transport(transport))
+        Ok(Self {
+            raw: Arc::new(raw::Client::with_transport(transport)),
+            shared: Arc::default(),
+        })
     }
 
-    fn with_transport(transport: Transport) -> Self {
+    fn with_transport(&self, transport: Transport) -> Self {
         Self {
             raw: Arc::new(raw::Client::with_transport(transport)),
+            shared: Arc::clone(&self.shared),
         }
     }
 
@@ -81,14 +96,14 @@ impl Client {
     /// ```
     #[must_use]
     pub fn with_retry(&self, policy: RetryPolicy) -> Self {
-        Self::with_transport(self.raw.transport().with_retry(policy))
+        self.with_transport(self.raw.transport().with_retry(policy))
     }
 
     /// The same client with another time to wait for a reply; it shares all else. (For a stream it can
     /// only be shorter than that of the builder.) With 0 s every call fails, as one that took too long.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        Self::with_transport(self.raw.transport().with_timeout(timeout))
+        self.with_transport(self.raw.transport().with_timeout(timeout))
     }
 
     /// Whether this is a client of Prefect Cloud, by its URL.
@@ -109,6 +124,22 @@ impl Client {
     /// For what outlives a borrow of this client.
     pub(crate) fn shared_raw(&self) -> Arc<raw::Client> {
         self.raw.clone()
+    }
+
+    /// Who renews the leases of this client and its clones.
+    pub(crate) fn keeper(&self) -> Result<&Arc<Keeper>> {
+        if let Some(keeper) = self.shared.keeper.get() {
+            return Ok(keeper);
+        }
+        let background = Background::start(self.raw.transport())?;
+        let keeper = Arc::new(Keeper::new(background));
+        // If another was faster, this one ends at once.
+        Ok(self.shared.keeper.get_or_init(|| keeper))
+    }
+
+    /// Whose turn it is to ask for slots.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.shared.turns
     }
 }
 

@@ -3,11 +3,14 @@
 mod api_url;
 mod artifact;
 mod automation;
+mod background;
 mod builder;
 mod bulk;
 mod client;
 mod clock;
+mod concurrency;
 mod config;
+mod detached;
 mod doctor;
 mod download;
 mod error;
@@ -33,6 +36,9 @@ pub use builder::ClientBuilder;
 pub use bulk::{Bulk, Progress};
 pub use client::Client;
 pub use clock::Clock;
+pub use concurrency::{
+    Concurrency, HeldLimit, Holders, Names, RateLimit, Remedy, Slot, StuckSlots, Throttled,
+};
 pub use doctor::{Diagnosis, Finding, Verdict};
 pub use download::Download;
 pub use error::{Error, ErrorKind, Result, ValidationIssue};

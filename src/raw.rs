@@ -17,11 +17,13 @@
 
 pub use progenitor_client::{ByteStream, ResponseValue};
 
+use std::sync::Arc;
+
 use crate::transport::{Operation, Transport, segment};
 
 /// All operations of the Prefect API, as generated; see [`crate::Client::raw`].
 pub struct Client {
-    baseurl: String,
+    baseurl: Arc<str>,
     client: reqwest::Client,
     inner: Transport,
 }
@@ -29,7 +31,7 @@ pub struct Client {
 impl Client {
     pub(crate) fn with_transport(transport: Transport) -> Self {
         Self {
-            baseurl: transport.api_url().to_owned(),
+            baseurl: transport.shared_api_url(),
             client: transport.http().clone(),
             inner: transport,
         }

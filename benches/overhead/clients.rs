@@ -94,4 +94,42 @@ impl Client {
             }
         }
     }
+
+    /// Takes a slot under a lease, and gives it back.
+    pub async fn hold(&self) {
+        match self {
+            Self::Sdk(client) => {
+                let slot = client.concurrency("db").acquire().await.expect("granted");
+                slot.release().await.expect("given back");
+            }
+            Self::Raw(client, url) => {
+                let url = format!("{url}/v2/concurrency_limits");
+                let body = json!({"names": ["db"], "slots": 1, "mode": "concurrency", "lease_duration": 60.0});
+                let reply = client.post(format!("{url}/increment-with-lease"));
+                let reply = reply.json(&body).send().await;
+                let reply = reply.and_then(reqwest::Response::error_for_status);
+                let lease: Lease = reply.expect("a reply").json().await.expect("a lease");
+                assert_eq!(lease.limits[0].name, "db");
+                let body = json!({"lease_id": lease.lease_id});
+                let reply = client.post(format!("{url}/decrement-with-lease"));
+                let reply = reply.json(&body).send().await;
+                let reply = reply.and_then(reqwest::Response::error_for_status);
+                reply.expect("given back");
+            }
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Lease {
+    lease_id: Uuid,
+    limits: Vec<Limit>,
+}
+
+#[derive(serde::Deserialize)]
+#[allow(dead_code, reason = "as the SDK reads them")]
+struct Limit {
+    id: Uuid,
+    name: String,
+    limit: i64,
 }

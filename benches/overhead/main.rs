@@ -44,6 +44,24 @@ async fn together(client: &Client, calls: usize) {
     }
 }
 
+/// Slots taken and given back, one after the other.
+async fn holds(client: &Client, slots: usize) {
+    for _ in 0..slots {
+        client.hold().await;
+    }
+}
+
+/// The same, 64 at a time.
+async fn holds_together(client: &Client, slots: usize) {
+    let workers = (0..64).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move { holds(&client, slots / 64).await })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.expect("no panic");
+    }
+}
+
 async fn pages(client: &Client, pages: i64) {
     for page in 0..pages {
         assert_eq!(client.page(page * 200).await, 200);

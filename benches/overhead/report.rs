@@ -9,7 +9,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tokio::runtime::Runtime;
 
 use crate::clients::Client;
-use crate::{PAGES, pages, small_calls, together, words};
+use crate::{PAGES, holds, holds_together, pages, small_calls, together, words};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -23,7 +23,7 @@ const CHILD: &str = "PREFECT_SDK_BENCH_CHILD";
 #[derive(Clone, Copy)]
 struct Cost {
     latency: Duration,
-    /// Of the thread that the client runs on; the server has its own.
+    /// Of the threads that the client runs on; the server has its own.
     cpu: Duration,
     allocations: usize,
 }
@@ -71,6 +71,12 @@ pub fn print(runtime: &Runtime, server: SocketAddr) {
     row("64 in flight, 2000 calls", &|client| {
         runtime.block_on(together(client, 2000))
     });
+    row("250 slots held", &|client| {
+        runtime.block_on(holds(client, 250))
+    });
+    row("64 in flight, 1000 slots held", &|client| {
+        runtime.block_on(holds_together(client, 1000))
+    });
     row("50 pages of 200 flow runs", &|client| {
         runtime.block_on(pages(client, PAGES))
     });
@@ -83,20 +89,32 @@ pub fn print(runtime: &Runtime, server: SocketAddr) {
 
 fn measure(round: impl FnOnce()) -> Cost {
     let region = Region::new(ALLOCATOR);
-    let (start, cpu) = (Instant::now(), thread_cpu());
+    let (start, cpu) = (Instant::now(), client_cpu());
     round();
     Cost {
         latency: start.elapsed(),
-        cpu: thread_cpu() - cpu,
+        cpu: client_cpu() - cpu,
         allocations: region.change().allocations,
     }
 }
 
-/// The CPU time of this thread, as Linux tells it.
-fn thread_cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-    let nanos = stat.split(' ').next().and_then(|nanos| nanos.parse().ok());
-    Duration::from_nanos(nanos.expect("nanoseconds"))
+/// The CPU time of this thread and of the SDK's own, as Linux tells it.
+fn client_cpu() -> Duration {
+    let this = std::fs::read_link("/proc/thread-self").expect("Linux");
+    let of = |task: &std::path::Path| {
+        let stat = std::fs::read_to_string(task.join("schedstat")).ok()?;
+        let nanos = stat.split(' ').next()?.parse().ok()?;
+        Some(Duration::from_nanos(nanos))
+    };
+    let mut sum = of(&std::path::Path::new("/proc").join(this)).expect("of this thread");
+    for task in std::fs::read_dir("/proc/self/task").expect("Linux") {
+        let task = task.expect("a thread").path();
+        let name = std::fs::read_to_string(task.join("comm")).unwrap_or_default();
+        if name.trim() == "prefect-sdk" {
+            sum += of(&task).unwrap_or_default();
+        }
+    }
+    sum
 }
 
 /// A process of its own fetches the pages by one of the clients, and tells its peak.

@@ -6,8 +6,10 @@ use std::sync::mpsc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+const LEASE: &[u8] = br#"{"lease_id":"b9b1d0b4-1df2-4c0e-b0a0-6f3b9f3f7a11","limits":[{"id":"0a2b6a7e-3b50-4a6c-a6de-6d38c79d5e0a","name":"db","limit":5}]}"#;
+
 /// Answers `/flow_runs/filter` with the page, or with half of it if it is asked for 100, `/hello` with a word,
-/// and all else with the one run.
+/// whoever takes slots with a lease, whoever gives them back with nothing, and all else with the one run.
 pub fn start(run: &'static [u8], page: &'static [u8]) -> SocketAddr {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
@@ -24,7 +26,10 @@ pub fn start(run: &'static [u8], page: &'static [u8]) -> SocketAddr {
             let half = serde_json::to_vec(&items[..items.len() / 2])
                 .expect("JSON")
                 .leak();
-            let replies = [run, page, half, b"\"hi\""].map(|body| &*reply(body).leak());
+            let given_back = b"HTTP/1.1 204 No Content\r\n\r\n";
+            let [run, page, half, word, lease] =
+                [run, page, half, b"\"hi\"", LEASE].map(|body| &*reply(body).leak());
+            let replies = [run, page, half, word, lease, given_back];
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).expect("an option");
                 tokio::spawn(converse(stream, replies));
@@ -43,7 +48,8 @@ fn reply(body: &[u8]) -> Vec<u8> {
 }
 
 /// It allocates once a connection, so that the allocations counted are the client's.
-async fn converse(mut stream: TcpStream, [run, page, half, word]: [&[u8]; 4]) {
+async fn converse(mut stream: TcpStream, replies: [&[u8]; 6]) {
+    let [run, page, half, word, lease, given_back] = replies;
     let mut buffer = vec![0; 16 << 10];
     let mut filled = 0;
     loop {
@@ -63,6 +69,10 @@ async fn converse(mut stream: TcpStream, [run, page, half, word]: [&[u8]; 4]) {
                 }
             }
             request if request.starts_with(b"GET /api/hello") => word,
+            request if request.starts_with(b"POST /api/v2/concurrency_limits/increment-") => lease,
+            request if request.starts_with(b"POST /api/v2/concurrency_limits/decrement-") => {
+                given_back
+            }
             _ => run,
         };
         if stream.write_all(reply).await.is_err() {

@@ -16,6 +16,13 @@ pub use body::ValidationIssue;
 pub(crate) use call::Call;
 pub use kind::ErrorKind;
 
+/// Set to `true` in the replies of a server that will be back.
+const MAINTENANCE: &str = "prefect-maintenance";
+
+/// The operations that take slots of global limits.
+const TAKING: &str = "bulk_increment_active_slots";
+const TAKING_WITH_LEASE: &str = "bulk_increment_active_slots_with_lease";
+
 /// What every fallible function of the SDK returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -225,6 +232,14 @@ impl Error {
         )
     }
 
+    /// Whether the server is under maintenance, and will be back.
+    pub(crate) fn is_maintenance(&self) -> bool {
+        self.0
+            .headers
+            .get(MAINTENANCE)
+            .is_some_and(|value| value == "true")
+    }
+
     /// Whether the body is of the form that Prefect's own handler of exceptions gives it.
     pub(crate) fn is_the_servers_own(&self) -> bool {
         self.body_has("exception_message").is_some()
@@ -287,11 +302,18 @@ impl Error {
         self.0.kind == ErrorKind::Locked
     }
 
-    /// Whether this is a 423 that waiting does not end: the limit is 0.
+    /// Whether slots were refused in a way that waiting does not end, as when the limit is 0.
     ///
-    /// The server says when to ask again unless it makes no sense to.
+    /// This is a 423 that does not say when to ask again; or the 422 of a global limit that is lower than the
+    /// slots asked for, or without the decay that a rate limit needs.
     pub fn is_permanently_locked(&self) -> bool {
-        self.is_locked() && !self.0.headers.contains_key(RETRY_AFTER)
+        // A 422 of a request that is not well-formed has issues.
+        let cannot_be = self.is_validation() && self.0.issues.is_empty();
+        match self.0.operation {
+            _ if self.is_locked() => !self.0.headers.contains_key(RETRY_AFTER),
+            Some(TAKING | TAKING_WITH_LEASE) => cannot_be,
+            _ => false,
+        }
     }
 }
 

@@ -44,4 +44,28 @@ impl GlobalConcurrencyLimits<'_> {
         .await?;
         self.get(&limit.name).await
     }
+
+    /// Counts all slots of a limit as free: `PATCH /v2/concurrency_limits/{name}`.
+    ///
+    /// Whoever holds one goes on, beside those that take them anew; and leases that there are give
+    /// their slots back when they end, of whoever has them then. So do this when nobody holds any,
+    /// as after a restart of a server that has forgotten its leases: see
+    /// [`Client::stuck_slots`](crate::Client::stuck_slots).
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such limit; those of any call.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// client.global_concurrency_limits().reset_and_free("database").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn reset_and_free(self, name: &str) -> Result<()> {
+        let update = ConcurrencyLimitV2Update::new()
+            .active_slots(0)
+            .denied_slots(0);
+        self.update(name, &update).await
+    }
 }

@@ -19,9 +19,6 @@ use crate::retry::RetryPolicy;
 /// How often one call has its CSRF token replaced: more means that the server takes none.
 const MOST_TOKENS: u32 = 2;
 
-/// Set to `true` in the replies of a server that will be back.
-const MAINTENANCE: &str = "prefect-maintenance";
-
 /// One call of an operation.
 pub(super) struct Exchange<'a> {
     transport: &'a Transport,
@@ -262,11 +259,8 @@ impl<'a> Exchange<'a> {
         }
         let body = body.map_err(|error| Failure::broken(self.call.failed(error)))?;
         if !status.is_success() {
-            let maintenance = headers
-                .get(MAINTENANCE)
-                .is_some_and(|value| value == "true");
             let error = self.call.refused(status, headers, body);
-            return Err(Failure::refused(error, status, maintenance));
+            return Err(Failure::refused(error, status));
         }
         let reply = Reply {
             status,

@@ -60,7 +60,8 @@ impl Failure {
     }
 
     /// A reply that is no success.
-    pub fn refused(error: Error, status: StatusCode, maintenance: bool) -> Self {
+    pub fn refused(error: Error, status: StatusCode) -> Self {
+        let maintenance = error.is_maintenance();
         let effect = match status.as_u16() {
             // Another's 503 may be that of a gateway which lost the reply.
             503 if maintenance || error.is_the_servers_own() => Effect::Refused,

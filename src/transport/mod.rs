@@ -58,8 +58,8 @@ struct Shared {
     http: reqwest::Client,
     /// Made for the first stream: there, the time is between two parts of the reply.
     streams: OnceLock<reqwest::Client>,
-    api_url: String,
-    config: Config,
+    api_url: Arc<str>,
+    config: Arc<Config>,
     csrf: Csrf,
     version: VersionCheck,
     reached: AtomicBool,
@@ -76,6 +76,19 @@ impl std::fmt::Debug for Transport {
 
 impl Transport {
     pub fn new(config: Config) -> Result<Self> {
+        let checks_version = config.version_check && !config.cloud;
+        Self::of(Arc::new(config), checks_version)
+    }
+
+    /// The same, with connections and a CSRF token of its own, for another runtime: a connection is
+    /// served by the one that opened it. That the server fits is known already.
+    pub fn apart(&self) -> Result<Self> {
+        let apart = Self::of(Arc::clone(&self.shared.config), false)?;
+        apart.set_reached();
+        Ok(apart)
+    }
+
+    fn of(config: Arc<Config>, checks_version: bool) -> Result<Self> {
         let http = connection::build(connection::builder(&config)?)?;
         Ok(Self {
             retry: config.retry.clone(),
@@ -83,9 +96,9 @@ impl Transport {
             shared: Arc::new(Shared {
                 http,
                 streams: OnceLock::new(),
-                api_url: config.api_url.as_str().trim_end_matches('/').to_owned(),
+                api_url: config.api_url.as_str().trim_end_matches('/').into(),
                 csrf: Csrf::new(config.csrf && !config.cloud),
-                version: VersionCheck::new(config.version_check && !config.cloud),
+                version: VersionCheck::new(checks_version),
                 reached: AtomicBool::new(false),
                 closed_at: Mutex::new(None),
                 config,
@@ -120,6 +133,10 @@ impl Transport {
 
     pub fn api_url(&self) -> &str {
         &self.shared.api_url
+    }
+
+    pub fn shared_api_url(&self) -> Arc<str> {
+        Arc::clone(&self.shared.api_url)
     }
 
     pub fn is_cloud(&self) -> bool {
@@ -205,7 +222,7 @@ impl Transport {
         Ok(shared.streams.get_or_init(|| client))
     }
 
-    fn retry(&self) -> &RetryPolicy {
+    pub fn retry(&self) -> &RetryPolicy {
         &self.retry
     }
 
@@ -213,7 +230,7 @@ impl Transport {
         self.timeout
     }
 
-    fn clock(&self) -> &dyn crate::clock::Clock {
+    pub fn clock(&self) -> &dyn crate::clock::Clock {
         &*self.shared.config.clock
     }
 
@@ -234,7 +251,7 @@ impl Transport {
     }
 
     /// Whether this client has ever had a reply.
-    fn was_reached(&self) -> bool {
+    pub fn was_reached(&self) -> bool {
         self.shared.reached.load(Ordering::Relaxed)
     }
 

@@ -21,6 +21,7 @@ mod resources;
 mod retry;
 mod secrets;
 mod settings;
+mod slots;
 mod support;
 mod transport;
 mod types;

@@ -46,3 +46,27 @@ impl Clock for FakeClock {
         Box::pin(std::future::ready(()))
     }
 }
+
+/// A clock that goes faster than time, by this factor.
+#[derive(Clone, Copy)]
+pub struct FastClock {
+    start: Instant,
+    factor: u32,
+}
+
+impl FastClock {
+    pub fn new(factor: u32) -> Self {
+        let start = Instant::now();
+        Self { start, factor }
+    }
+}
+
+impl Clock for FastClock {
+    fn now(&self) -> Instant {
+        self.start + self.start.elapsed() * self.factor
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(duration / self.factor))
+    }
+}

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-pub use clock::FakeClock;
+pub use clock::{FakeClock, FastClock};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use front::{Authority, ForwardProxy};
 pub use log::Log;

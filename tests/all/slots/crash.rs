@@ -1,0 +1,64 @@
+//! What a program leaves behind that is killed.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use prefect_sdk::Client;
+
+use super::{a_limit, held, until_held, vigilant_server};
+
+const URL: &str = "PREFECT_SDK_TEST_HOLDER_URL";
+const LIMIT: &str = "PREFECT_SDK_TEST_HOLDER_LIMIT";
+
+pub async fn the_slots_of_a_program_that_is_killed_are_free_when_its_lease_has_ended() {
+    let server = vigilant_server().await;
+    let client = server.client().expect("a client");
+    let limit = a_limit(&client, 3).await;
+    let mut program = Command::new(std::env::current_exe().expect("this test binary"))
+        .args([
+            "--exact",
+            "slots::crash::a_program_that_is_killed",
+            "--nocapture",
+        ])
+        .env(URL, server.api_url())
+        .env(LIMIT, &limit)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let mut lines = BufReader::new(program.stdout.take().expect("piped")).lines();
+    let start = Instant::now();
+    assert!(lines.any(|line| line.is_ok_and(|line| line == "holding")));
+    assert_eq!(held(&client, &limit).await, 2);
+    // SIGKILL: nothing of the program runs any more.
+    program.kill().expect("killed");
+    program.wait().expect("ended");
+    until_held(
+        &client,
+        &limit,
+        0,
+        Duration::from_secs(61) - start.elapsed(),
+    )
+    .await;
+    assert!(
+        start.elapsed() > Duration::from_secs(55),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+/// Not a test by itself: the one above runs it in another process.
+#[tokio::test]
+async fn a_program_that_is_killed() {
+    let (Ok(url), Ok(limit)) = (std::env::var(URL), std::env::var(LIMIT)) else {
+        return;
+    };
+    let client = Client::builder().api_url(url).build().expect("a client");
+    let limit = client
+        .concurrency(limit)
+        .slots(2)
+        .lease(Duration::from_secs(60));
+    let _slot = limit.acquire().await.expect("free");
+    println!("\nholding");
+    std::future::pending::<()>().await;
+}

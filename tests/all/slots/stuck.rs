@@ -1,0 +1,112 @@
+//! Slots that nobody holds are found and freed; those that are held are not.
+
+use prefect_sdk::types::*;
+use prefect_sdk::{Client, HeldLimit, Holders, LocalServer, Remedy, StuckSlots};
+use uuid::Uuid;
+
+use super::{a_limit, held};
+use crate::support::{a_deployment, a_flow, a_run, unique};
+
+/// A task run in this state.
+async fn a_task_run(client: &Client, flow_run: Uuid, state: StateType) -> Uuid {
+    let task = TaskRunCreate::new(unique("task"), "0").flow_run_id(flow_run);
+    let task = task.state(StateCreate::new(state));
+    let task = client.task_runs().create(&task).await;
+    task.expect("a task run").id
+}
+
+fn of<'a>(stuck: &'a StuckSlots, name: &str) -> &'a HeldLimit {
+    let mut limits = stuck.limits.iter();
+    limits.find(|limit| limit.name == name).expect("it is held")
+}
+
+#[tokio::test]
+async fn what_is_stuck_is_told_and_then_freed_and_nothing_else() {
+    // Of its own: on another, tests hold slots.
+    let server = LocalServer::start().await.expect("a server");
+    let client = server.client().expect("a client");
+    let stuck = client.stuck_slots().await.expect("looked at");
+    assert!(
+        stuck.is_empty() && stuck.to_string() == "no slot is held",
+        "{stuck}"
+    );
+
+    // One task run is at work, one has ended, and one never was.
+    let (limits, tag) = (client.concurrency_limits(), "db");
+    limits.create(tag, 10).await.expect("created");
+    let flow_run = a_run(&client, a_flow(&client).await, |run| run).await;
+    let running = a_task_run(&client, flow_run, StateType::Running).await;
+    let ended = a_task_run(&client, flow_run, StateType::Crashed).await;
+    let never = Uuid::new_v4();
+    for holder in [running, ended, never] {
+        limits.increment([tag], holder).await.expect("free");
+    }
+    // The leases of this one were forgotten, as by a server that is restarted.
+    limits.create("forgotten", 3).await.expect("created");
+    let forgotten = limits.for_task_run(running, "forgotten").acquire().await;
+    let forgotten = forgotten.expect("free");
+    limits.reset("forgotten").await.expect("reset");
+    // A deployment of which nothing runs.
+    let deployment = a_deployment(&client).await;
+    let update = DeploymentUpdate::new().concurrency_limit(2);
+    client
+        .deployments()
+        .update(deployment, &update)
+        .await
+        .expect("limited");
+    let of_deployment = format!("deployment:{deployment}");
+    let update = ConcurrencyLimitV2Update::new().active_slots(1);
+    let globals = client.global_concurrency_limits();
+    globals
+        .update(&of_deployment, &update)
+        .await
+        .expect("counted");
+    // One whose holders only we know.
+    let ours = a_limit(&client, 2).await;
+    let slot = client.concurrency(&ours).acquire().await.expect("free");
+
+    let stuck = client.stuck_slots().await.expect("looked at");
+    let said = stuck.to_string();
+    assert_eq!(stuck.limits.len(), 4, "{said}");
+    let tagged = of(&stuck, "tag:db");
+    let Holders::TaskRuns(holders) = &tagged.holders else {
+        panic!("{tagged}")
+    };
+    assert!(
+        holders.contains(&(running, Some(StateType::Running))),
+        "{said}"
+    );
+    assert!(holders.contains(&(never, None)), "{said}");
+    let give_back = |task_run_id| Remedy::GiveBack { task_run_id };
+    assert_eq!(tagged.remedies.len(), 2, "{said}");
+    assert!(
+        tagged.remedies.contains(&give_back(ended)) && tagged.remedies.contains(&give_back(never))
+    );
+    let uncount = [Remedy::Uncount { slots: 1 }];
+    assert_eq!(of(&stuck, "tag:forgotten").remedies, uncount);
+    assert_eq!(of(&stuck, &of_deployment).remedies, uncount);
+    assert_eq!(of(&stuck, &ours).holders, Holders::Unknown);
+    assert!(of(&stuck, &ours).remedies.is_empty());
+    assert!(
+        said.contains(&format!("would give back what the task run {ended} holds")),
+        "{said}"
+    );
+    assert_eq!(held(&client, "tag:db").await, 3, "looking changes nothing");
+
+    // What has changed since is left alone.
+    limits.decrement([tag], never).await.expect("given back");
+    assert_eq!(stuck.free().await.expect("freed"), 3);
+    for (name, slots) in [
+        ("tag:db", 1),
+        ("tag:forgotten", 0),
+        (&of_deployment, 0),
+        (&ours, 1),
+    ] {
+        assert_eq!(held(&client, name).await, slots, "{name}");
+    }
+    assert!(client.stuck_slots().await.expect("looked at").is_empty());
+    globals.reset_and_free(&ours).await.expect("freed");
+    assert_eq!(held(&client, &ours).await, 0);
+    drop((slot, forgotten));
+    server.stop().await.expect("it stops");
+}
