@@ -160,7 +160,8 @@ impl Page {
             }
         }
         let next = self.leases.values().filter_map(|kept| kept.due).min();
-        self.looks_at = next.or_else(|| woken.then(|| now + IDLE));
+        let is_idle = woken && self.leases.is_empty();
+        self.looks_at = next.or_else(|| is_idle.then(|| now + IDLE));
         due
     }
 }

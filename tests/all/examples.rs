@@ -12,6 +12,11 @@ mod export_runs;
 #[allow(dead_code)]
 #[path = "../../examples/infrastructure.rs"]
 mod infrastructure;
+#[allow(dead_code)]
+#[path = "../../examples/shared_limit.rs"]
+mod shared_limit;
+
+use std::process::Command;
 
 use prefect_sdk::types::*;
 use prefect_sdk::{Client, LocalServer};
@@ -128,4 +133,43 @@ async fn infrastructure_is_as_the_code_says_each_time_that_it_runs() {
         Some(0.5)
     );
     server.stop().await.expect("it stops");
+}
+
+const SHARED_LIMIT: &str = "PREFECT_SDK_TEST_SHARED_LIMIT";
+
+/// As it waits for a lease to end, it is run beside others that do.
+pub async fn the_slot_of_a_process_that_is_killed_comes_back(server: &LocalServer) {
+    let client = server.client().expect("a client");
+    let worker = |limit: &str| {
+        let mut worker = Command::new(std::env::current_exe().expect("this test binary"));
+        worker.args([
+            "--exact",
+            "examples::a_process_that_shares_a_limit",
+            "--nocapture",
+        ]);
+        worker.env(SHARED_LIMIT, format!("{} {limit}", server.api_url()));
+        worker
+    };
+    let mut out = Vec::new();
+    let took = shared_limit::run(&client, worker, &mut out, false).await;
+    let took = took.expect("it runs").as_secs_f64();
+    assert!((55.0..=90.0).contains(&took), "{took}");
+    let out = String::from_utf8(out).expect("text");
+    assert!(
+        out.contains("killed") && out.contains("its slot is used again"),
+        "{out}"
+    );
+}
+
+/// Not a test by itself: the one above runs it in other processes.
+#[tokio::test]
+async fn a_process_that_shares_a_limit() {
+    let Ok(said) = std::env::var(SHARED_LIMIT) else {
+        return;
+    };
+    let (url, limit) = said.split_once(' ').expect("both");
+    let client = Client::builder().api_url(url).build().expect("a client");
+    // Its output is read line by line, and the harness has begun one.
+    println!();
+    shared_limit::work(&client, limit).await.expect("it works");
 }

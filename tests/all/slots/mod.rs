@@ -20,7 +20,9 @@ use crate::support::{Step, reply, unique};
 /// All at once: one after the other they would take minutes.
 #[tokio::test]
 async fn what_waits_for_leases_to_end() {
+    let server = vigilant_server().await;
     tokio::join!(
+        crate::examples::the_slot_of_a_process_that_is_killed_comes_back(server),
         crash::the_slots_of_a_program_that_is_killed_are_free_when_its_lease_has_ended(),
         renewal::an_outage_shorter_than_the_lease_is_survived(),
         renewal::an_outage_longer_than_the_lease_is_known_before_the_server_gives_the_slots_to_others(),
