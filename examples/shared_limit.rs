@@ -82,8 +82,8 @@ pub async fn work(client: &Client, limit: &str) -> Result<()> {
 }
 
 async fn take_turns(client: &Client, limit: &str) -> Result<()> {
-    // The server asks those whom it refuses to wait longer each time, up to half a minute. That is kind
-    // to it, but here somebody is watching.
+    // The server asks those whom it refuses to wait for about as long as slots are held, up to half a
+    // minute. That is kind to it, but here somebody is watching.
     let client = client.with_retry(RetryPolicy::default().max_delay(Duration::from_secs(1)));
     let limit = client.concurrency(limit).lease(LEASE);
     let mut out = io::stdout();

@@ -43,7 +43,7 @@ impl Background {
         match started {
             Ok(()) => Ok(Self { jobs, raw }),
             Err(error) => {
-                let what = "the thread that keeps leases cannot be started";
+                let what = "the client's thread cannot be started";
                 Err(Error::configuration(what).caused_by(error))
             }
         }

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::raw;
 use crate::retry::RetryPolicy;
+use crate::runs::Monitor;
 use crate::settings::Settings;
 use crate::transport::Transport;
 
@@ -36,7 +37,9 @@ pub struct Client {
 #[derive(Default)]
 struct Shared {
     /// Started when there is something for it to do.
+    background: OnceLock<Arc<Background>>,
     keeper: OnceLock<Arc<Keeper>>,
+    monitor: OnceLock<Monitor>,
     turns: Turns,
 }
 
@@ -126,15 +129,28 @@ impl Client {
         self.raw.clone()
     }
 
-    /// Who renews the leases of this client and its clones.
-    pub(crate) fn keeper(&self) -> Result<&Arc<Keeper>> {
-        if let Some(keeper) = self.shared.keeper.get() {
-            return Ok(keeper);
+    /// The thread of this client and its clones.
+    pub(crate) fn background(&self) -> Result<&Arc<Background>> {
+        if let Some(background) = self.shared.background.get() {
+            return Ok(background);
         }
-        let background = Background::start(self.raw.transport())?;
-        let keeper = Arc::new(Keeper::new(background));
+        let background = Arc::new(Background::start(self.raw.transport())?);
         // If another was faster, this one ends at once.
-        Ok(self.shared.keeper.get_or_init(|| keeper))
+        Ok(self.shared.background.get_or_init(|| background))
+    }
+
+    /// Who renews leases.
+    pub(crate) fn keeper(&self) -> Result<&Arc<Keeper>> {
+        let background = self.background()?;
+        let start = || Arc::new(Keeper::new(Arc::clone(background)));
+        Ok(self.shared.keeper.get_or_init(start))
+    }
+
+    /// Who looks at runs.
+    pub(crate) fn monitor(&self) -> Result<&Monitor> {
+        let background = self.background()?;
+        let start = || Monitor::new(Arc::clone(background));
+        Ok(self.shared.monitor.get_or_init(start))
     }
 
     /// Whose turn it is to ask for slots.

@@ -33,6 +33,27 @@ pub(crate) struct Config {
     pub observers: Vec<Observer>,
 }
 
+#[cfg(feature = "websocket")]
+impl Config {
+    /// What a socket wants for credentials: the auth string or the key, in plain text.
+    pub fn token(&self) -> Option<String> {
+        use reqwest::header::AUTHORIZATION;
+
+        let header = self
+            .headers
+            .get(AUTHORIZATION)
+            .or(self.authorization.as_ref());
+        let (scheme, token) = header?.to_str().ok()?.split_once(' ')?;
+        match scheme.eq_ignore_ascii_case("basic") {
+            true => {
+                let decoded = base64::engine::general_purpose::STANDARD.decode(token.trim());
+                String::from_utf8(decoded.ok()?).ok()
+            }
+            false => Some(token.trim().to_owned()),
+        }
+    }
+}
+
 /// Which proxy a client goes through.
 #[derive(Clone, Default)]
 pub(crate) enum Proxy {

@@ -13,7 +13,10 @@ mod config;
 mod detached;
 mod doctor;
 mod download;
+mod emit;
 mod error;
+#[cfg(feature = "websocket")]
+mod feed;
 mod file;
 mod handles;
 #[cfg(feature = "local-server")]
@@ -22,9 +25,11 @@ mod pager;
 mod query;
 pub mod raw;
 mod retry;
+mod runs;
 #[cfg(feature = "schedules")]
 mod schedule;
 mod settings;
+mod subscribe;
 mod transport;
 pub mod types;
 
@@ -41,6 +46,7 @@ pub use concurrency::{
 };
 pub use doctor::{Diagnosis, Finding, Verdict};
 pub use download::Download;
+pub use emit::{Delivered, Emitter, EmitterBuilder, Stats, WhenFull};
 pub use error::{Error, ErrorKind, Result, ValidationIssue};
 pub use handles::{
     Admin, Artifacts, Automations, BlockDocuments, BlockSchemas, BlockTypes, Collections,
@@ -55,7 +61,9 @@ pub use query::Query;
 /// The HTTP client inside; its `Method`, `StatusCode`, `Url` and `Request` are in this API.
 pub use reqwest;
 pub use retry::RetryPolicy;
+pub use runs::{RunUpdate, Wait, Watch, is_terminal};
 #[cfg(feature = "schedules")]
 pub use schedule::Schedule;
 pub use settings::{Origin, ServerType, Settings, Sources};
+pub use subscribe::{Gap, Received, Subscribe, Subscription};
 pub use transport::{Attempt, Intercepted, Interceptor};

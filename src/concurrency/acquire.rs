@@ -16,7 +16,6 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handles::ConcurrencyLimits;
 use crate::raw;
-use crate::retry::RetryPolicy;
 use crate::types::{
     BulkIncrementActiveSlotsWithLeaseRequest, ConcurrencyLeaseHolder, ConcurrencyLeaseHolderType,
     SlotMode,
@@ -37,18 +36,20 @@ const LEASE: Duration = Duration::from_secs(300);
 /// renew: its slots are free when the lease has ended, and the server has seen that (it looks every 15 s,
 /// `PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS`).
 ///
-/// The first lease is always one of 60 s, the shortest that there is, and the first renewal, within
-/// 20 s, is for the lease that was asked for. The server does not tell who holds slots: if the reply that
+/// The first lease is always one of 60 s, the shortest that there is; a longer one is asked for by a renewal, one
+/// to two seconds later. The server does not tell who holds slots: if the reply that
 /// grants some is lost on the way, nobody can give them back, and they are held until that lease
-/// ends. It is then asked again.
+/// ends. They are then asked for again, as often as the client's
+/// [`RetryPolicy`](crate::RetryPolicy) says.
 ///
 /// # How they are waited for
 ///
 /// When there are not enough, the server says when to ask again, and that is waited for and up to a
-/// fifth longer (as [`RetryPolicy`] says; at least 0.1 s, at most 60 s). Each waiter asks by itself, and none in this
-/// process is preferred to those of others.
+/// fifth longer (as the policy says; at least 0.1 s, at most 60 s). Of the waiters of one client for the same
+/// names, those that were refused ask in turn, as many at a time as have been granted lately, and who
+/// comes new asks behind them; each has its own time. Between programs there is no order.
 /// When the time is over, nothing is left behind: what is granted to one who has ceased to wait, or whose
-/// future was dropped, is given back.
+/// future was dropped, is given back, as far as the runtime goes on; else its lease ends.
 ///
 /// # Errors
 ///
@@ -56,7 +57,7 @@ const LEASE: Duration = Duration::from_secs(300);
 /// * [`InvalidRequest`](crate::ErrorKind::InvalidRequest), before anything is sent, for an empty name, no
 ///   slots, or a lease that is not of 60 s to one day;
 /// * [`NotFound`](crate::ErrorKind::NotFound) when a limit does not exist, unless
-///   [`lenient`](Self::lenient);
+///   [`lenient`](Self::lenient); this is known when the others have been granted, which are given back;
 /// * [`Validation`](crate::ErrorKind::Validation) when a limit is lower than what is asked for, as 0: waiting
 ///   is in vain ([`Error::is_permanently_locked`]);
 /// * [`Timeout`](crate::ErrorKind::Timeout) when the time is over;
@@ -88,8 +89,8 @@ impl Concurrency {
     }
 
     /// How long the slots are held if they are neither given back nor renewed; 60 s to one day, default
-    /// 300 s. It is also how long the server may be out of reach without [`Slot::lost`], but for a
-    /// tenth.
+    /// 300 s. The server may be out of reach for half of it, if it is so just before a renewal, up to nine
+    /// tenths, if just after, before the lease is [`lost`](Slot::lost).
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
@@ -135,7 +136,7 @@ impl Concurrency {
             .demand
             .acquire(&self.client, || self.grant(&body))
             .await?;
-        self.check(slot).await
+        self.check(slot)
     }
 
     /// Takes the slots if they are free, and else is `None`:
@@ -160,7 +161,7 @@ impl Concurrency {
         };
         let slot = self.demand.try_acquire(&self.client, || self.grant(&body));
         match slot.await? {
-            Some(slot) => self.check(slot).await.map(Some),
+            Some(slot) => self.check(slot).map(Some),
             None => Ok(None),
         }
     }
@@ -225,7 +226,8 @@ impl Concurrency {
             let keeper = client.keeper()?;
             // The time of the lease begins with the request, so there must be but one.
             let transport = client.raw().transport();
-            let once = raw::Client::with_transport(transport.with_retry(RetryPolicy::none()));
+            let once = transport.retry().clone().attempts(1);
+            let once = raw::Client::with_transport(transport.with_retry(once));
             let asked_at = transport.clock().now();
             let granted = once.bulk_increment_active_slots_with_lease(&body);
             let granted = granted.await?.into_inner();
@@ -240,10 +242,13 @@ impl Concurrency {
     }
 
     /// Gives slots back that were taken without all limits being there.
-    async fn check(&self, slot: Slot) -> Result<Slot> {
+    fn check(&self, slot: Slot) -> Result<Slot> {
         match self.demand.check_granted(slot.limits()) {
             Ok(()) => Ok(slot),
-            Err(missing) => slot.release().await.and(Err(missing)),
+            Err(missing) => {
+                drop(slot);
+                Err(missing)
+            }
         }
     }
 }
@@ -266,6 +271,9 @@ impl ConcurrencyLimits<'_> {
     /// which frees them if this program ends; the server lists the task run among those that hold
     /// the tag. Of an older server, take them by [`increment`](Self::increment). A limit of 0 is
     /// an error at once, not one to wait for ([`Error::is_permanently_locked`]).
+    ///
+    /// This is for task runs whose states are not proposed to the server: it takes slots of its own for one that
+    /// is to be RUNNING (`set_state`), and gives all back that are held for one that has ended.
     ///
     /// ```no_run
     /// # async fn example(client: prefect_sdk::Client, task_run: uuid::Uuid) -> prefect_sdk::Result<()> {

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use reqwest::StatusCode;
+
 use crate::client::Client;
 use crate::detached::Detached;
 use crate::error::{Error, ErrorKind, Result};
@@ -10,6 +12,8 @@ use crate::types::MinimalConcurrencyLimitResponse;
 
 /// The shortest wait: a server may be set to ask for none at all.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
+const FAILED: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
 
 /// When the server asks for a longer wait than is left, when to ask for the last time.
 const LAST_TIME: f64 = 0.9;
@@ -72,9 +76,13 @@ impl Demand {
         let patience = Patience::new(client, self.timeout);
         let (mut failures, mut is_last, mut refused) = (0, false, None);
         loop {
+            if patience.left().is_some_and(|left| left.is_zero()) {
+                return Err(self.too_late(None));
+            }
             let request = async {
-                let _turn = client.turns().next().await;
-                Detached::new(once()).await
+                let turn = client.turns().next(&self.names).await;
+                turn.take(Detached::new(once()), |answer| answer.is_ok())
+                    .await
             };
             let error = match patience.bound(request).await {
                 Some(Ok(granted)) => return Ok(granted),
@@ -84,9 +92,11 @@ impl Demand {
             let Some(wait) = patience.wait(&error, &mut failures) else {
                 return Err(error);
             };
-            refused.get_or_insert_with(|| client.turns().refuse());
+            refused.get_or_insert_with(|| client.turns().refuse(&self.names));
             let wait = match patience.left() {
-                Some(left) if is_last || left.is_zero() => return Err(self.too_late(Some(error))),
+                Some(left) if wait >= left && (is_last || left.is_zero()) => {
+                    return Err(self.too_late(Some(error)));
+                }
                 Some(left) if wait >= left => {
                     is_last = true;
                     left.mul_f64(LAST_TIME)
@@ -165,19 +175,23 @@ impl<'a> Patience<'a> {
     fn wait(&self, error: &Error, failures: &mut u32) -> Option<Duration> {
         let transport = self.client.raw().transport();
         let policy = transport.retry();
+        let wait = |failures| {
+            let wait = policy.delay(failures, error.retry_after(), fastrand::f64());
+            wait.max(SHORTEST_WAIT.mul_f64(1.0 + fastrand::f64()))
+        };
         if error.is_locked() {
             *failures = 0;
-            let wait = policy.delay(1, error.retry_after(), fastrand::f64());
-            let shortest = SHORTEST_WAIT.mul_f64(1.0 + fastrand::f64());
-            return (!error.is_permanently_locked()).then_some(wait.max(shortest));
+            return (!error.is_permanently_locked()).then(|| wait(1));
         }
-        // What a lost reply has granted is held until its lease ends, and nobody works under it.
-        let may_pass = error.is_retryable() || error.may_have_happened();
+        // What a lost reply has granted is held until its lease ends, and nobody works under it. But
+        // after a 500 there may be no lease: the slots are counted before it is made.
+        let is_lost = error.may_have_happened() && error.status() != Some(FAILED);
         // A first connection that is refused is likely to be a wrong address.
-        let was_reached = transport.was_reached() || error.may_have_happened();
+        let was_reached = transport.was_reached() || is_lost;
         *failures += u32::from(!error.is_maintenance());
-        let goes_on =
-            may_pass && was_reached && (error.is_maintenance() || policy.allows(*failures));
-        goes_on.then(|| policy.delay((*failures).max(1), error.retry_after(), fastrand::f64()))
+        let goes_on = (error.is_retryable() || is_lost)
+            && was_reached
+            && (error.is_maintenance() || policy.allows(*failures));
+        goes_on.then(|| wait((*failures).max(1)))
     }
 }

@@ -17,12 +17,15 @@ use crate::raw;
 use crate::retry::RetryPolicy;
 
 /// When one who was woken for nothing looks again: before a lease that begins now is due.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(1);
+
+/// The least time between two tries, whatever the server asks for.
+const AT_LEAST: Duration = Duration::from_millis(500);
 
 /// Renews the leases that it is told of, on the client's own thread, which sleeps until the first is due:
 /// a lease that is given back before costs that thread nothing.
 pub(crate) struct Keeper {
-    background: Background,
+    background: Arc<Background>,
     ledger: Arc<Ledger>,
 }
 
@@ -53,7 +56,7 @@ struct Kept {
 }
 
 impl Keeper {
-    pub fn new(background: Background) -> Self {
+    pub fn new(background: Arc<Background>) -> Self {
         let ledger = Arc::<Ledger>::default();
         let raw = Arc::clone(background.raw());
         background.spawn(look_after(raw, Arc::clone(&ledger)));
@@ -71,7 +74,7 @@ impl Keeper {
         let kept = Kept {
             duration,
             standing,
-            due: Some(lease::renewal(asked_at, lease::SHORTEST)),
+            due: Some(lease::first_renewal(asked_at, duration)),
             failures: 0,
             last: None,
         };
@@ -151,10 +154,9 @@ impl Page {
     /// What is due. One who was woken looks again after a while even if there is nothing now, so as not to
     /// be woken by each of many short leases.
     fn take_due(&mut self, now: Instant, woken: bool) -> Vec<Uuid> {
-        let is_due = |kept: &&mut Kept| kept.due.is_some_and(|due| due <= now);
         let mut due = Vec::new();
         for (id, kept) in &mut self.leases {
-            if is_due(&kept) {
+            if kept.due.is_some_and(|due| due <= now) {
                 kept.due = None;
                 due.push(*id);
             }
@@ -184,6 +186,7 @@ impl Kept {
             .base_delay(Duration::from_secs(1))
             .max_delay(Duration::from_secs(5));
         let wait = backoff.delay(self.failures, error.retry_after(), fastrand::f64());
+        let wait = wait.max(AT_LEAST);
         self.last = Some(error);
         (!is_gone).then_some(wait)
     }
@@ -232,13 +235,36 @@ async fn renew(raw: Arc<raw::Client>, ledger: Arc<Ledger>, id: Uuid) {
     let Some((duration, until)) = ledger.page().leases.get(&id).map(Kept::terms) else {
         return;
     };
-    let asked_at = clock.now();
-    let renewed = match until.saturating_duration_since(asked_at) {
-        Duration::ZERO => None,
-        left => {
-            let renewal = lease::renew(&raw, id, duration);
-            tokio::time::timeout(left, renewal).await.ok()
-        }
+    let mut renewal = Renewal {
+        asked_at: clock.now(),
+        raw: &raw,
+        ledger: &ledger,
+        id,
+        renewed: Some(Err(Error::new(
+            ErrorKind::InvalidRequest,
+            "a hook panicked",
+        ))),
     };
-    ledger.settle(id, asked_at, clock.now(), renewed);
+    let left = until.saturating_duration_since(renewal.asked_at);
+    renewal.renewed = match left {
+        Duration::ZERO => None,
+        left => lease::renew(&raw, id, duration, left).await,
+    };
+}
+
+/// What came of a renewal is noted when this is dropped, also when a hook of the program's panics.
+struct Renewal<'a> {
+    raw: &'a raw::Client,
+    ledger: &'a Ledger,
+    id: Uuid,
+    asked_at: Instant,
+    renewed: Option<Result<()>>,
+}
+
+impl Drop for Renewal<'_> {
+    fn drop(&mut self) {
+        let now = self.raw.transport().clock().now();
+        let renewed = self.renewed.take();
+        self.ledger.settle(self.id, self.asked_at, now, renewed);
+    }
 }

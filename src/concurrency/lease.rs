@@ -27,6 +27,10 @@ const SPREAD: f64 = 0.1;
 /// The part of a lease at its end in which it counts as lost: who works under it has that long to stop.
 const MARGIN: f64 = 0.1;
 
+/// When a lease that is to be longer than the shortest is renewed for the first time: slots that are given
+/// back sooner need it not.
+const SOON: Duration = Duration::from_secs(1);
+
 /// How long one renewal may take.
 const RENEWAL: Duration = Duration::from_secs(10);
 
@@ -54,14 +58,37 @@ pub(super) fn renewal(asked_at: Instant, duration: Duration) -> Instant {
     asked_at + duration.mul_f64(RENEWED_AT * (1.0 - SPREAD * fastrand::f64()))
 }
 
+/// When to renew a lease of the shortest duration for the one that was asked for.
+pub(super) fn first_renewal(asked_at: Instant, duration: Duration) -> Instant {
+    match duration > SHORTEST {
+        true => asked_at + SOON.mul_f64(1.0 + fastrand::f64()),
+        false => renewal(asked_at, SHORTEST),
+    }
+}
+
 /// Renews a lease, trying once, for this time from now:
-/// `POST /v2/concurrency_limits/leases/{id}/renew`.
-pub(super) async fn renew(raw: &raw::Client, lease: Uuid, duration: Duration) -> Result<()> {
+/// `POST /v2/concurrency_limits/leases/{id}/renew`. `None` if that was not done in the time that is
+/// left.
+pub(super) async fn renew(
+    raw: &raw::Client,
+    lease: Uuid,
+    duration: Duration,
+    left: Duration,
+) -> Option<Result<()>> {
     let timeout = RENEWAL.min(raw.transport().timeout());
     let raw = client_with(raw, RetryPolicy::none(), timeout);
     let mut body = RenewConcurrencyLeaseRequest::new();
     body.lease_duration = Some(duration.as_secs_f64().into());
-    raw.renew_concurrency_lease(&lease, &body).await.map(drop)
+    let renewal = raw.renew_concurrency_lease(&lease, &body);
+    // What is asked before, as a CSRF token, has a time of its own.
+    match tokio::time::timeout(left.min(RENEWAL), renewal).await {
+        Ok(renewed) => Some(renewed.map(drop)),
+        Err(_) if left <= RENEWAL => None,
+        Err(_) => {
+            let what = format!("a renewal took longer than {} s", RENEWAL.as_secs());
+            Some(Err(Error::new(ErrorKind::Timeout, what)))
+        }
+    }
 }
 
 /// Gives the slots of a lease back: `POST /v2/concurrency_limits/decrement-with-lease`. After this

@@ -10,7 +10,6 @@ use super::demand::Demand;
 use super::throttle::Throttled;
 use crate::client::Client;
 use crate::error::Result;
-use crate::retry::RetryPolicy;
 use crate::types::{BulkIncrementActiveSlotsRequest, MinimalConcurrencyLimitResponse, SlotMode};
 
 /// A rate to keep to, with all programs that do: see [`Client::rate_limit`].
@@ -128,7 +127,8 @@ impl RateLimit {
     fn once(
         &self,
     ) -> impl Future<Output = Result<Vec<MinimalConcurrencyLimitResponse>>> + Send + 'static {
-        let once = self.client.with_retry(RetryPolicy::none());
+        let policy = self.client.raw().transport().retry().clone();
+        let once = self.client.with_retry(policy.attempts(1));
         let slots = i64::from(self.demand.slots);
         let body = BulkIncrementActiveSlotsRequest::new(slots, &self.demand.names)
             .mode(SlotMode::RateLimit);

@@ -20,6 +20,9 @@ use crate::types::{ConcurrencyLimitWithLeaseResponse, MinimalConcurrencyLimitRes
 /// The lease is renewed until [`release`](Self::release), or until this is dropped. Then the slots are
 /// given back in the background, as far as the process lives that long: else they are free when the
 /// lease has ended.
+///
+/// The time of a lease is counted by a clock that stands still while a machine sleeps. A program that
+/// was asleep learns that it has lost a lease when it is next to be renewed, within a third of it.
 #[must_use = "slots are given back when this is dropped"]
 pub struct Slot {
     limits: Vec<MinimalConcurrencyLimitResponse>,
@@ -103,14 +106,17 @@ impl Slot {
             return std::future::pending().await;
         };
         let mut standing = held.standing.clone();
-        // It fails if the one who renews is gone, and then the lease is lost as well.
-        let _ = standing.wait_for(|standing| standing.lost.is_some()).await;
-        held.why_lost()
-            .unwrap_or_else(|| lease::lost(held.lease, None))
+        loop {
+            if let Some(lost) = held.why_lost() {
+                return lost;
+            }
+            // Whatever becomes of the one who renews: when the time is over, it is over.
+            let _ = tokio::time::timeout(held.left(), standing.changed()).await;
+        }
     }
 
     /// Gives the slots back: `POST /v2/concurrency_limits/decrement-with-lease`. If this is cancelled,
-    /// it is done in the background.
+    /// it is done in the background, as far as the runtime goes on.
     ///
     /// # Errors
     ///
@@ -151,7 +157,7 @@ impl Drop for Slot {
 }
 
 impl Held {
-    /// Also when the one who renews has not noticed yet, as when the machine was asleep.
+    /// Also when the one who renews has not noticed yet.
     fn why_lost(&self) -> Option<Error> {
         if let Some(lost) = &self.standing.borrow().lost {
             return Some(lost.copy());

@@ -7,10 +7,12 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::error::{Result, found};
-use crate::types::{BulkDecrementActiveSlotsRequest, GlobalConcurrencyLimitResponse, StateType};
+use crate::runs::has_ended;
+use crate::types::{BulkDecrementActiveSlotsRequest, StateType};
 
 /// What is known of the slots that are held: see [`Client::stuck_slots`]. `Display` has a line for each
-/// limit, and one for each thing that [`free`](Self::free) would do.
+/// limit, and one for each thing that [`free`](Self::free) or [`free_doubtful`](Self::free_doubtful)
+/// would do.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StuckSlots {
@@ -39,26 +41,33 @@ pub struct HeldLimit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Holders {
-    /// Of a limit on a tag: these task runs, with the state of each; `None` if there is no such run.
+    /// Of a limit on a tag: these task runs, with the state of each; `None` if the server does not know
+    /// the run.
     TaskRuns(Vec<(Uuid, Option<StateType>)>),
-    /// Of a deployment's limit: so many runs of it are pending, running, paused or being cancelled.
+    /// Of a deployment's limit: so many runs of it are pending, running, paused, being cancelled or to be
+    /// retried.
     FlowRuns(i64),
     /// Of any other limit the server does not tell.
     Unknown,
 }
 
-/// What frees slots that nobody holds.
+/// What frees slots that nobody holds, or seems to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remedy {
-    /// Give back what a task run holds that has ended, or that does not exist:
-    /// `POST /concurrency_limits/decrement`.
+    /// Give back what a task run holds that has ended: `POST /concurrency_limits/decrement`.
     GiveBack {
         /// The task run.
         task_run_id: Uuid,
     },
-    /// Count so many slots less, which no lease is known for:
-    /// `POST /v2/concurrency_limits/decrement`.
+    /// The same of a task run that the server does not know. It may not know it yet, or never: a program
+    /// may hold slots for any id.
+    GiveBackUnknown {
+        /// The task run.
+        task_run_id: Uuid,
+    },
+    /// Count so many slots less, for which no holder is known: `POST /v2/concurrency_limits/decrement`. Of
+    /// a limit on a tag the server tells one slot of each task run, and nothing of other holders.
     Uncount {
         /// How many.
         slots: i64,
@@ -66,7 +75,7 @@ pub enum Remedy {
 }
 
 impl Client {
-    /// Looks for slots that are counted as held and that nobody holds. It changes nothing.
+    /// Looks for slots that are counted as held and that nobody holds, or seems to. It changes nothing.
     ///
     /// Slots get stuck when the server forgets leases, as one does that is restarted (unless its
     /// `PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE` is a lasting one), or whose tag is reset; and when a program that took
@@ -89,7 +98,7 @@ impl Client {
     /// println!("{stuck}");
     /// if !stuck.is_empty() {
     ///     let freed = stuck.free().await?;
-    ///     println!("{freed} remedies were applied");
+    ///     println!("{freed} task runs have ended and held slots");
     /// }
     /// # Ok(())
     /// # }
@@ -102,7 +111,7 @@ impl Client {
                 .slot_decay_per_second
                 .is_some_and(|decay| decay.as_f64() > 0.0);
             if limit.active_slots > 0 && !decays {
-                limits.push(HeldLimit::look_at(self, limit).await?);
+                limits.extend(HeldLimit::look_at(self, &limit.name).await?);
             }
         }
         let client = self.clone();
@@ -111,33 +120,46 @@ impl Client {
 }
 
 impl StuckSlots {
-    /// Whether no slot is known to be stuck.
+    /// Whether no slot is known to be stuck, nor seems to be.
     pub fn is_empty(&self) -> bool {
         self.limits.iter().all(|limit| limit.remedies.is_empty())
     }
 
-    /// Frees the slots that are stuck, and returns how many remedies were applied.
+    /// Frees the slots of task runs that have ended, and returns how many remedies were applied.
     ///
-    /// Each limit is looked at again first, and only what is as it was is done: what was taken or
-    /// given back in the meantime was not stuck. A slot that is being taken in this very moment can
-    /// still look like one that is, so leave some time between looking and this.
+    /// Each limit is looked at again first, and only what is as it was is done.
     ///
     /// # Errors
     ///
     /// Those of any call; what was done before stays done.
-    pub async fn free(self) -> Result<usize> {
+    pub async fn free(&self) -> Result<usize> {
+        self.apply(|remedy| matches!(remedy, Remedy::GiveBack { .. }))
+            .await
+    }
+
+    /// Frees also what only seems to be stuck: the slots of task runs that the server does not know, and
+    /// those for which it knows no holder. As [`free`](Self::free).
+    ///
+    /// Right after a restart of a server that forgets leases, for a limit on a tag that only Prefect's own
+    /// task runs use, or for a deployment's. Where a program holds slots of a tag in another way, they
+    /// would be given to others as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`free`](Self::free).
+    pub async fn free_doubtful(&self) -> Result<usize> {
+        self.apply(|_| true).await
+    }
+
+    async fn apply(&self, which: fn(&Remedy) -> bool) -> Result<usize> {
         let mut applied = 0;
-        for seen in self
-            .limits
-            .iter()
-            .filter(|limit| !limit.remedies.is_empty())
-        {
-            let limits = self.client.global_concurrency_limits();
-            let Some(now) = limits.get_opt(&seen.name).await? else {
+        let limits = self.limits.iter();
+        for seen in limits.filter(|limit| limit.remedies.iter().any(which)) {
+            let Some(now) = HeldLimit::look_at(&self.client, &seen.name).await? else {
                 continue;
             };
-            let now = HeldLimit::look_at(&self.client, now).await?;
-            for remedy in seen.remedies.iter().filter(|it| now.remedies.contains(it)) {
+            let remedies = seen.remedies.iter().filter(|it| which(it));
+            for remedy in remedies.filter(|it| now.remedies.contains(it)) {
                 remedy.apply(&self.client, &seen.name).await?;
                 applied += 1;
             }
@@ -147,16 +169,26 @@ impl StuckSlots {
 }
 
 impl HeldLimit {
-    async fn look_at(client: &Client, limit: GlobalConcurrencyLimitResponse) -> Result<Self> {
-        let holders = Holders::of(client, &limit.name).await?;
-        let remedies = holders.remedies(limit.active_slots);
-        Ok(Self {
-            name: limit.name,
-            limit: limit.limit,
-            active_slots: limit.active_slots,
+    async fn look_at(client: &Client, name: &str) -> Result<Option<Self>> {
+        let limits = client.global_concurrency_limits();
+        let Some(before) = limits.get_opt(name).await? else {
+            return Ok(None);
+        };
+        let holders = Holders::of(client, name).await?;
+        // Slots are counted before their holder is noted, and after it is forgotten: what is taken or
+        // given back in between is in one of the two counts only.
+        let Some(after) = limits.get_opt(name).await? else {
+            return Ok(None);
+        };
+        let active_slots = before.active_slots.min(after.active_slots);
+        let remedies = holders.remedies(active_slots);
+        Ok(Some(Self {
+            name: after.name,
+            limit: after.limit,
+            active_slots,
             holders,
             remedies,
-        })
+        }))
     }
 }
 
@@ -178,7 +210,10 @@ impl Holders {
         ] {
             runs = runs.state(state);
         }
-        Ok(Self::FlowRuns(runs.await?))
+        // Scheduled again, it may keep its slot.
+        let retried = client.flow_runs().count().deployment_id(deployment);
+        let retried = retried.state_name("AwaitingRetry").await?;
+        Ok(Self::FlowRuns(runs.await? + retried))
     }
 
     async fn of_tag(client: &Client, tag: &str) -> Result<Self> {
@@ -209,10 +244,13 @@ impl Holders {
     fn remedies(&self, active_slots: i64) -> Vec<Remedy> {
         let (mut remedies, held) = match self {
             Self::TaskRuns(holders) => {
-                let ended = |state: &Option<StateType>| state.as_ref().is_none_or(has_ended);
-                let ended = holders.iter().filter(|(_, state)| ended(state));
-                let give_back = ended.map(|(id, _)| Remedy::GiveBack { task_run_id: *id });
-                (give_back.collect(), holders.len() as i64)
+                let of = |&(task_run_id, ref state): &(Uuid, Option<StateType>)| match state {
+                    Some(state) if has_ended(state) => Some(Remedy::GiveBack { task_run_id }),
+                    Some(_) => None,
+                    None => Some(Remedy::GiveBackUnknown { task_run_id }),
+                };
+                let give_back = holders.iter().filter_map(of).collect::<Vec<_>>();
+                (give_back, holders.len() as i64)
             }
             Self::FlowRuns(runs) => (Vec::new(), *runs),
             Self::Unknown => return Vec::new(),
@@ -226,17 +264,10 @@ impl Holders {
     }
 }
 
-fn has_ended(state: &StateType) -> bool {
-    matches!(
-        state,
-        StateType::Completed | StateType::Failed | StateType::Cancelled | StateType::Crashed
-    )
-}
-
 impl Remedy {
     async fn apply(&self, client: &Client, limit: &str) -> Result<()> {
         match self {
-            Self::GiveBack { task_run_id } => {
+            Self::GiveBack { task_run_id } | Self::GiveBackUnknown { task_run_id } => {
                 let tag = limit.strip_prefix("tag:").unwrap_or(limit);
                 let limits = client.concurrency_limits();
                 limits.decrement([tag], *task_run_id).await.map(drop)
@@ -292,7 +323,7 @@ impl fmt::Display for Holders {
                     let before = if number == 0 { "by task run" } else { "," };
                     match state {
                         Some(state) => write!(f, "{before} {id} ({state})")?,
-                        None => write!(f, "{before} {id} (which does not exist)")?,
+                        None => write!(f, "{before} {id} (which the server does not know)")?,
                     }
                 }
                 Ok(())
@@ -306,14 +337,21 @@ impl fmt::Display for Holders {
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::GiveBack { task_run_id } => {
+            Self::GiveBack { task_run_id: run } => {
                 write!(
                     f,
-                    "give back what the task run {task_run_id} holds, which has ended or does not exist"
+                    "give back what the task run {run} holds, which has ended"
                 )
             }
+            Self::GiveBackUnknown { task_run_id: run } => write!(
+                f,
+                "perhaps give back what the task run {run} holds, which the server does not know"
+            ),
             Self::Uncount { slots } => {
-                write!(f, "count {slots} less, which nobody is known to hold")
+                write!(
+                    f,
+                    "perhaps count {slots} less, which nobody is known to hold"
+                )
             }
         }
     }

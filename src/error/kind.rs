@@ -43,6 +43,8 @@ pub enum ErrorKind {
     UnexpectedBody,
     /// A success whose JSON does not fit the type of the reply.
     Decode,
+    /// A flow run that was waited for has ended, and not as it should.
+    RunFailed,
     /// The server is of another major version than this client is made for.
     IncompatibleServer,
     /// A `LocalServer` (feature `local-server`) cannot be installed, started or stopped.
@@ -51,7 +53,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// The kind of a failure with this status.
-    pub(super) fn of(status: StatusCode) -> Self {
+    pub(crate) fn of(status: StatusCode) -> Self {
         match status.as_u16() {
             401 => Self::Unauthorized,
             403 => Self::Forbidden,

@@ -13,6 +13,8 @@ mod repeat;
 mod reply;
 mod trace;
 mod version;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,6 +32,8 @@ pub use hooks::{Attempt, Intercepted, Interceptor};
 pub(crate) use operation::Operation;
 pub(crate) use path::segment;
 pub(crate) use version::{Fit, PREFECT_VERSION};
+#[cfg(feature = "websocket")]
+pub(crate) use websocket::Socket;
 
 use crate::config::Config;
 use crate::error::{Call, ErrorKind, Result};
@@ -58,6 +62,9 @@ struct Shared {
     http: reqwest::Client,
     /// Made for the first stream: there, the time is between two parts of the reply.
     streams: OnceLock<reqwest::Client>,
+    /// Made for the first socket.
+    #[cfg(feature = "websocket")]
+    sockets: OnceLock<reqwest::Client>,
     api_url: Arc<str>,
     config: Arc<Config>,
     csrf: Csrf,
@@ -96,6 +103,8 @@ impl Transport {
             shared: Arc::new(Shared {
                 http,
                 streams: OnceLock::new(),
+                #[cfg(feature = "websocket")]
+                sockets: OnceLock::new(),
                 api_url: config.api_url.as_str().trim_end_matches('/').into(),
                 csrf: Csrf::new(config.csrf && !config.cloud),
                 version: VersionCheck::new(checks_version),

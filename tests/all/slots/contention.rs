@@ -31,6 +31,10 @@ async fn never_more_holders_than_slots_and_nobody_starves() {
     let limit = a_limit(&client, SLOTS).await;
     let outcome = contend(&client, client.api_url(), &limit, ROUNDS).await;
     println!("{outcome:?}");
+    assert!(
+        outcome.longest_wait < Duration::from_secs(60),
+        "{outcome:?}"
+    );
     assert_eq!(held(&client, &limit).await, 0);
 }
 

@@ -6,7 +6,7 @@ use prefect_sdk::ErrorKind;
 use serde_json::{Value, json};
 
 use super::{a_limit, done, full, granted, held, until_held};
-use crate::support::{Fault, FaultProxy, Scripted, Step, live, unique};
+use crate::support::{FastClock, Fault, FaultProxy, Scripted, Step, live, unique};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -92,7 +92,7 @@ async fn a_limit_that_does_not_exist_is_an_error_and_nothing_is_kept_of_the_othe
         "{error}"
     );
     assert!(!error.to_string().contains(&there), "{error}");
-    assert_eq!(held(&client, &there).await, 0);
+    until_held(&client, &there, 0, SOON).await;
     let error = client.concurrency(&missing).try_acquire().await;
     assert!(error.expect_err("it is missing").is_not_found());
 }
@@ -301,7 +301,13 @@ async fn the_last_request_is_shortly_before_the_end() {
 async fn what_is_granted_to_one_who_has_gone_is_given_back() {
     let client = live().await;
     let limit = a_limit(&client, 1).await;
-    let plan = |_: &_| Fault::Delay(Duration::from_millis(300));
+    let plan = |request: &crate::support::http::Message| match request
+        .target()
+        .ends_with("/decrement-with-lease")
+    {
+        true => Fault::Delay(Duration::from_secs(2)),
+        false => Fault::Delay(Duration::from_millis(300)),
+    };
     let proxy = FaultProxy::start(client.api_url(), plan).await;
     let slow = proxy.builder().build().expect("a client");
     let waiter = slow.concurrency(&limit);
@@ -379,7 +385,8 @@ async fn a_lost_grant_is_held_for_a_minute_at_most() {
 #[tokio::test]
 async fn a_server_that_loses_every_reply_is_given_up() {
     let server = Scripted::start([granted("a"), done(), Step::Drop]).await;
-    let client = server.client();
+    let client = server.builder().clock(FastClock::new(20)).build();
+    let client = client.expect("a client");
     let slot = client.concurrency("a").acquire().await.expect("granted");
     slot.release().await.expect("given back");
     let error = client
@@ -406,4 +413,37 @@ async fn a_wrong_address_fails_at_once() {
         .await
         .expect_err("nobody there");
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Connection, 1));
+}
+
+/// The server counts the slots before it makes the lease: after a 500 they may be held without one.
+#[tokio::test]
+async fn a_500_is_not_tried_again() {
+    let server = Scripted::start([crate::support::refusal(500)]).await;
+    let error = server.client().concurrency("a").acquire().await;
+    assert!(error.expect_err("it failed").may_have_happened());
+    assert_eq!(server.requests().len(), 1);
+}
+
+/// Those of one limit do not wait for those of another.
+#[tokio::test]
+async fn a_request_that_hangs_delays_nobody_who_wants_something_else() {
+    let hanging =
+        |request: &crate::support::http::Message| match String::from_utf8_lossy(&request.body)
+            .contains("hanging")
+        {
+            true => Fault::Delay(Duration::from_secs(30)),
+            false => Fault::None,
+        };
+    let server = Scripted::start([granted("free"), full("1"), granted("free"), done()]).await;
+    let proxy = FaultProxy::start(&server.url, hanging).await;
+    let client = proxy.builder().build().expect("a client");
+    let slot = client.concurrency("free").acquire().await.expect("granted");
+    slot.release().await.ok();
+    let waiter = client.concurrency("hanging");
+    let waiting = tokio::spawn(async move { waiter.acquire().await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let other = client.concurrency("free").timeout(Duration::from_secs(5));
+    let slot = other.acquire().await.expect("granted");
+    waiting.abort();
+    drop(slot);
 }

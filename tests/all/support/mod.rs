@@ -2,10 +2,12 @@
 
 mod clock;
 mod fault_proxy;
+mod flows;
 mod front;
 pub mod http;
 mod log;
 mod made;
+mod passage;
 mod scripted;
 
 use prefect_sdk::{Client, ClientBuilder, LocalServer};
@@ -16,9 +18,11 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 pub use clock::{FakeClock, FastClock};
 pub use fault_proxy::{Fault, FaultProxy};
+pub use flows::Flows;
 pub use front::{Authority, ForwardProxy};
 pub use log::Log;
 pub use made::{a_deployment, a_flow, a_run};
+pub use passage::{Fate, Passage};
 pub use scripted::{Scripted, Step, answer, flow, refusal, reply};
 
 /// A client of the real server: `PREFECT_TEST_API_URL`, or one that the first test starts.

@@ -1,0 +1,187 @@
+//! WebSockets, over the same connections as all else: certificates, proxies, headers, interceptors.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::header::{CONNECTION, HeaderMap, SEC_WEBSOCKET_ACCEPT, UPGRADE};
+use reqwest::{StatusCode, Upgraded};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::{self, Message};
+
+use super::{Transport, connection};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The protocol that Prefect speaks on its sockets.
+const PROTOCOL: &str = "prefect";
+
+/// How long a socket may be silent: a server pings every 20 s.
+const SILENCE: Duration = Duration::from_secs(50);
+
+/// A socket of the server's that tells what happens, after it was told what is wanted.
+pub(crate) struct Socket {
+    stream: WebSocketStream<Upgraded>,
+    path: &'static str,
+}
+
+/// What a server says in the handshake.
+#[derive(Deserialize)]
+struct Said {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+impl Transport {
+    /// Opens the socket of this path below the API's URL, authenticates, and says what is wanted.
+    ///
+    /// # Errors
+    ///
+    /// `Unauthorized` when the server refuses the token.
+    pub async fn socket(&self, path: &'static str, filter: &impl Serialize) -> Result<Socket> {
+        let opened = timeout(self.timeout(), async {
+            let mut socket = self.open(path).await?;
+            socket.authenticate(self.shared.config.token()).await?;
+            // What is stored is read otherwise: what the server sends of it has a hole.
+            let wanted = json!({"type": "filter", "filter": filter, "backfill": false});
+            socket.send(wanted.to_string()).await?;
+            Ok(socket)
+        });
+        opened.await.unwrap_or_else(|_| {
+            let what = "the socket was not opened in time";
+            Err(Error::new(ErrorKind::Timeout, what).of(path))
+        })
+    }
+
+    async fn open(&self, path: &'static str) -> Result<Socket> {
+        let failed = |kind, what: &str| Error::new(kind, what).of(path);
+        let mut nonce = [0; 16];
+        fastrand::fill(&mut nonce);
+        let key = STANDARD.encode(nonce);
+        let request = self
+            .sockets()?
+            .get(format!("{}{path}", self.api_url()))
+            .header(CONNECTION, "Upgrade")
+            .header(UPGRADE, "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", &key)
+            .header("sec-websocket-protocol", PROTOCOL);
+        let cannot_be = |error: reqwest::Error| {
+            failed(ErrorKind::InvalidRequest, "the request cannot be built")
+                .caused_by(error.without_url())
+        };
+        let mut request = request.build().map_err(cannot_be)?;
+        for interceptor in self.interceptors() {
+            interceptor.intercept(&mut request).await.map_err(|cause| {
+                failed(ErrorKind::InvalidRequest, "an interceptor refused it").caused_by(cause)
+            })?;
+        }
+        let response = self.sockets()?.execute(request).await.map_err(|error| {
+            failed(ErrorKind::Connection, "the server cannot be reached")
+                .caused_by(error.without_url())
+        })?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status != StatusCode::SWITCHING_PROTOCOLS {
+            let what = "the server, or what is in front of it, opens no socket here";
+            return Err(failed(ErrorKind::of(status), what).replied(status, headers, []));
+        }
+        if !is_accepted(&headers, &key) {
+            let what = "what answers is no WebSocket";
+            return Err(failed(ErrorKind::UnexpectedBody, what).replied(status, headers, []));
+        }
+        let upgraded = response.upgrade().await.map_err(|error| {
+            failed(ErrorKind::Connection, "the connection broke").caused_by(error.without_url())
+        })?;
+        let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
+        Ok(Socket { stream, path })
+    }
+
+    /// A client for sockets: they are upgraded from HTTP/1.1, and have no timeout of their own.
+    fn sockets(&self) -> Result<&reqwest::Client> {
+        let shared = &self.shared;
+        if let Some(client) = shared.sockets.get() {
+            return Ok(client);
+        }
+        let builder = connection::builder(&shared.config)?.http1_only();
+        let client = connection::build(builder)?;
+        Ok(shared.sockets.get_or_init(|| client))
+    }
+}
+
+/// Whether this is the answer to the key, and not another one's that was kept somewhere.
+fn is_accepted(headers: &HeaderMap, key: &str) -> bool {
+    let accepted = headers.get(SEC_WEBSOCKET_ACCEPT);
+    accepted.is_some_and(|accepted| accepted == derive_accept_key(key.as_bytes()).as_str())
+}
+
+impl Socket {
+    async fn authenticate(&mut self, token: Option<String>) -> Result<()> {
+        self.send(json!({"type": "auth", "token": token}).to_string())
+            .await?;
+        let said = self.next_text().await?;
+        match serde_json::from_str::<Said>(&said) {
+            Ok(said) if said.kind == "auth_success" => Ok(()),
+            Ok(Said { kind, reason }) => Err(self.refused(&reason.unwrap_or(kind))),
+            Err(error) => {
+                let what = "the server's answer to the token is of no known form";
+                let error = Error::new(ErrorKind::Decode, what).caused_by(error);
+                Err(error.of(self.path))
+            }
+        }
+    }
+
+    fn refused(&self, reason: &str) -> Error {
+        let what = format!("the server refuses the credentials: {reason}");
+        Error::new(ErrorKind::Unauthorized, what).of(self.path)
+    }
+
+    async fn send(&mut self, text: String) -> Result<()> {
+        let sent = self.stream.send(Message::text(text)).await;
+        sent.map_err(|error| self.broken(error))
+    }
+
+    /// The next message. An error is the end of the socket.
+    pub async fn next_text(&mut self) -> Result<String> {
+        loop {
+            let Ok(message) = timeout(SILENCE, self.stream.next()).await else {
+                let what = format!("nothing was heard for {} s", SILENCE.as_secs());
+                return Err(Error::new(ErrorKind::Connection, what).of(self.path));
+            };
+            match message {
+                Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
+                Some(Ok(Message::Close(frame))) => return Err(self.closed(frame)),
+                // Pings are answered by the library.
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(self.broken(error)),
+                None => return Err(self.closed(None)),
+            }
+        }
+    }
+
+    fn closed(&self, frame: Option<CloseFrame>) -> Error {
+        match frame {
+            Some(frame) if frame.code == CloseCode::Policy => self.refused(&frame.reason),
+            Some(frame) => {
+                let what = format!(
+                    "the server closed the socket: {} {}",
+                    frame.code, frame.reason
+                );
+                Error::new(ErrorKind::Connection, what.trim_end()).of(self.path)
+            }
+            None => Error::new(ErrorKind::Connection, "the socket was closed").of(self.path),
+        }
+    }
+
+    fn broken(&self, error: tungstenite::Error) -> Error {
+        let error = Error::new(ErrorKind::Connection, "the socket broke").caused_by(error);
+        error.of(self.path)
+    }
+}

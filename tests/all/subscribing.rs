@@ -1,0 +1,180 @@
+//! Events as they happen, from a real server.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use prefect_sdk::types::{Event, EventFilter, EventNameFilter};
+use prefect_sdk::{Client, ErrorKind, LocalServer, Received, Subscription};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::{Fate, Passage, live, unique};
+
+/// Sooner than what is stored is read.
+const SOON: Duration = Duration::from_millis(1900);
+
+/// The server stores events every 5 s; then they are read within 10 s.
+const STORED: Duration = Duration::from_secs(40);
+
+fn an_event(name: &str, number: usize) -> Event {
+    let event = json!({
+        "occurred": Utc::now(), "event": name, "id": Uuid::new_v4(),
+        "resource": {"prefect.resource.id": format!("test.{number}")},
+    });
+    serde_json::from_value(event).expect("an event")
+}
+
+async fn emit(client: &Client, name: &str, numbers: std::ops::Range<usize>) {
+    let events = numbers.map(|number| an_event(name, number)).collect();
+    client.events().create(events).await.expect("recorded");
+}
+
+async fn subscribe(client: &Client, name: &str) -> Subscription {
+    let subscription = client.events().subscribe().name(name).start().await;
+    let subscription = subscription.expect("begun");
+    // The socket is opened in the background.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    subscription
+}
+
+/// How often each number comes, until all of so many have come and for 3 s more; and how many gaps.
+async fn numbers(events: &mut Subscription, many: usize) -> (BTreeMap<String, usize>, usize) {
+    let (mut seen, mut gaps) = (BTreeMap::new(), 0);
+    let mut until = Instant::now() + STORED;
+    while let Ok(received) = tokio::time::timeout_at(until.into(), events.next()).await {
+        match received.expect("it goes on").expect("no error") {
+            Received::Event(event) => {
+                let number = event.resource["prefect.resource.id"].clone();
+                *seen.entry(number).or_default() += 1;
+            }
+            Received::MayHaveMissed(_) => gaps += 1,
+            other => panic!("{other:?}"),
+        }
+        if seen.len() == many {
+            until = until.min(Instant::now() + Duration::from_secs(3));
+        }
+    }
+    (seen, gaps)
+}
+
+fn assert_each_once(seen: &BTreeMap<String, usize>, many: usize) {
+    assert_eq!(seen.len(), many, "{seen:?}");
+    assert!(seen.values().all(|times| *times == 1), "{seen:?}");
+}
+
+#[tokio::test]
+async fn events_come_as_they_happen_and_only_those_that_were_asked_for() {
+    let client = live().await;
+    let name = unique("heard");
+    emit(&client, &name, 0..3).await;
+    let mut events = subscribe(&client, &name).await;
+    let start = Instant::now();
+    emit(&client, &unique("unheard"), 0..3).await;
+    emit(&client, &name, 100..101).await;
+    let mut first = None;
+    // What happened before may not have been stored when it was asked for.
+    while first.is_none() {
+        if let Received::Event(event) = events.next().await.expect("goes on").expect("no error") {
+            assert_eq!(event.event, name);
+            first = (event.resource["prefect.resource.id"] == "test.100").then_some(event);
+        }
+    }
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+}
+
+/// The server sends 256 of them, and drops the rest without a word.
+#[tokio::test]
+async fn a_burst_comes_as_a_whole() {
+    let client = live().await;
+    let name = unique("burst");
+    let mut events = subscribe(&client, &name).await;
+    emit(&client, &name, 0..1000).await;
+    let (seen, _) = numbers(&mut events, 1000).await;
+    assert_each_once(&seen, 1000);
+}
+
+#[tokio::test]
+async fn a_socket_that_is_cut_every_second_loses_nothing_and_says_so() {
+    let client = live().await;
+    for fate in [
+        Fate::Lives(Duration::from_secs(1)),
+        Fate::ClosesCleanly(Duration::from_secs(1)),
+    ] {
+        let passage = Passage::start(client.api_url(), fate).await;
+        let name = unique("cut");
+        let mut events = subscribe(&passage.client(), &name).await;
+        for number in 0..50 {
+            emit(&client, &name, number..number + 1).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let (seen, gaps) = numbers(&mut events, 50).await;
+        assert_each_once(&seen, 50);
+        assert!(gaps > 0 && passage.sockets() > 2, "{gaps}");
+    }
+}
+
+#[tokio::test]
+async fn without_sockets_what_is_stored_is_read() {
+    let client = live().await;
+    let passage = Passage::start(client.api_url(), Fate::Refused).await;
+    let name = unique("stored");
+    let mut events = subscribe(&passage.client(), &name).await;
+    emit(&client, &name, 0..10).await;
+    let (seen, _) = numbers(&mut events, 10).await;
+    assert_each_once(&seen, 10);
+}
+
+#[tokio::test]
+async fn what_has_happened_since_a_time_comes_first() {
+    let client = live().await;
+    let (name, since) = (unique("since"), Utc::now() - chrono::Duration::minutes(1));
+    emit(&client, &name, 0..70).await;
+    let names = EventNameFilter::new().name(vec![name.clone()]);
+    let subscription = client
+        .events()
+        .subscribe()
+        .filter(EventFilter::new().event(names));
+    let mut events = subscription.since(since).start().await.expect("begun");
+    let (seen, _) = numbers(&mut events, 70).await;
+    assert_each_once(&seen, 70);
+}
+
+/// Whether it says so by a message or by closing.
+#[tokio::test]
+async fn refused_credentials_end_it_with_the_reason() {
+    let client = live().await;
+    for fate in [Fate::Denied, Fate::DeniedByClosing] {
+        let passage = Passage::start(client.api_url(), fate).await;
+        let mut events = subscribe(&passage.client(), "any").await;
+        let error = events.next().await.expect("an error").expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Unauthorized, "{fate:?}");
+        assert!(error.to_string().contains("not today"), "{error}");
+        assert!(events.next().await.is_none());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(passage.sockets(), 1, "it is not tried again");
+    }
+}
+
+/// The socket wants the password in plain text.
+#[tokio::test]
+async fn a_server_with_a_password_lets_us_listen() {
+    let server = LocalServer::builder()
+        .basic_auth("admin:pa:ss")
+        .start()
+        .await;
+    let server = server.expect("a server");
+    let client = server.client().expect("a client");
+    let name = unique("secret");
+    let mut events = subscribe(&client, &name).await;
+    let start = Instant::now();
+    emit(&client, &name, 0..1).await;
+    events.next().await.expect("goes on").expect("no error");
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+
+    let wrong = server.client_builder().auth_string("admin:wrong").build();
+    let wrong = wrong.expect("a client");
+    let error = wrong.events().subscribe().start().await.expect_err("wrong");
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    server.stop().await.expect("it stops");
+}

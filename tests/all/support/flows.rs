@@ -1,0 +1,97 @@
+//! A real flow whose runs are executed: a Python process that serves a deployment.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use prefect_sdk::LocalServer;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::unique;
+
+const FLOW: &str = include_str!("flow.py");
+
+/// It takes about a second, longer on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A process that executes the runs of a deployment until this is dropped, within some 0.3 s. Its
+/// parameters are how many `lines` it logs, how many `seconds` it sleeps in all, and whether it is to `fail`.
+///
+/// Two on one server take runs from each other, and runs that one has taken do not end when it is dropped: it wants
+/// a server of its own. A dozen runs at once make even that one answer 503 now and then.
+pub struct Flows {
+    process: Child,
+    home: PathBuf,
+    pub deployment: Uuid,
+}
+
+impl Flows {
+    /// The deployment's name.
+    pub const NAME: &str = "rust-test-flow/rust-test";
+
+    pub async fn serve(server: &LocalServer) -> Self {
+        let home = std::env::temp_dir().join(unique("flows"));
+        fs::create_dir_all(&home).expect("a folder");
+        fs::write(home.join("flow.py"), FLOW).expect("written");
+        let log = File::create(home.join("flow.log")).expect("created");
+        let mut command = Command::new(server.python());
+        command.arg("flow.py").arg(&home);
+        // What this shell is set up for is another server; so are the settings in this folder.
+        for (name, _) in std::env::vars_os() {
+            let upper = name.to_string_lossy().to_uppercase();
+            if upper.starts_with("PREFECT_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .current_dir(&home)
+            .env("PREFECT_API_URL", server.api_url())
+            .env("PREFECT_HOME", &home)
+            .env("PREFECT_LOGGING_TO_API_BATCH_INTERVAL", "0.1")
+            .env("DO_NOT_TRACK", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log);
+        let mut flows = Self {
+            process: command.spawn().expect("Python"),
+            home,
+            deployment: Uuid::nil(),
+        };
+        let (tell, ready) = oneshot::channel();
+        let stdout = flows.process.stdout.take().expect("piped");
+        std::thread::spawn(move || {
+            let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+            let id = lines.find_map(|line| line.strip_prefix("READY ")?.parse::<Uuid>().ok());
+            let _ = tell.send(id);
+            lines.for_each(drop);
+        });
+        match timeout(PATIENCE, ready).await {
+            Ok(Ok(Some(id))) => flows.deployment = id,
+            _ => panic!("no flow is served: {}", flows.log()),
+        }
+        flows
+    }
+
+    /// What it has printed.
+    fn log(&self) -> String {
+        let bytes = fs::read(self.home.join("flow.log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for Flows {
+    fn drop(&mut self) {
+        // These fail if it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            // Shown with the failed test.
+            eprintln!("the flow's log:\n{}", self.log());
+        }
+        let _ = fs::remove_dir_all(&self.home);
+    }
+}
