@@ -35,9 +35,7 @@ pub async fn run(client: &Client, out: &mut impl Write, how_many: Option<usize>)
         };
         match received? {
             Received::Event(event) => {
-                if report(client, &event, out).await? {
-                    count += 1;
-                }
+                count += usize::from(report(client, &event, out).await?);
             }
             // Printed for whoever wants to look; what the server has stored still comes.
             Received::MayHaveMissed(gap) => eprintln!("{gap}"),

@@ -61,7 +61,9 @@ pub use query::Query;
 /// The HTTP client inside; its `Method`, `StatusCode`, `Url` and `Request` are in this API.
 pub use reqwest;
 pub use retry::RetryPolicy;
-pub use runs::{RunUpdate, Wait, Watch, is_terminal};
+pub use runs::{
+    Answer, DeploymentRef, RunDeployment, RunMany, RunUpdate, StartedRun, Wait, Watch, is_terminal,
+};
 #[cfg(feature = "schedules")]
 pub use schedule::Schedule;
 pub use settings::{Origin, ServerType, Settings, Sources};

@@ -1,10 +1,23 @@
 //! Flow runs: starting them, waiting for them, watching them, and telling them what to do.
 
+mod answer;
+mod chunk;
+mod control;
+mod creation;
+mod many;
 mod monitor;
+mod parameters;
+mod side_by_side;
+mod start;
+mod started;
 mod wait;
 mod watch;
 
+pub use answer::Answer;
+pub use many::RunMany;
 pub(crate) use monitor::Monitor;
+pub use start::{DeploymentRef, RunDeployment};
+pub use started::StartedRun;
 pub use wait::Wait;
 pub use watch::{RunUpdate, Watch};
 

@@ -1,18 +1,18 @@
 //! `RunDeployment`: starting a run of a deployment.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::parameters;
+use super::started::StartedRun;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::handles::Deployments;
 use crate::types::{
-    DeploymentFlowRunCreate, Field, FlowRunResponse, Json, Scalar, StateCreate, StateDetails,
-    StateType,
+    DeploymentFlowRunCreate, Field, Json, Scalar, StateCreate, StateDetails, StateType,
 };
 
 /// Which deployment is meant: an id, or `"flow/deployment"` by their names. Text that is a UUID is an id.
@@ -26,6 +26,7 @@ use crate::types::{
 /// assert_eq!(DeploymentRef::from(name), DeploymentRef::Name(name.to_owned()));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum DeploymentRef {
     /// By its id.
     Id(Uuid),
@@ -170,8 +171,10 @@ impl RunDeployment {
         labels: impl IntoIterator<Item = (impl Into<String>, impl Into<Scalar>)>,
     ) -> Self {
         let labels = labels.into_iter();
-        let labels = labels.map(|(key, value)| (key.into(), value.into()));
-        self.run.labels = Field::value(labels.collect());
+        let labels: BTreeMap<String, Scalar> = labels
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        self.run.labels = Field::value(labels);
         self
     }
 
@@ -210,23 +213,17 @@ impl RunDeployment {
         let deployments = self.client.deployments();
         let given = self.run.parameters.as_ref().filter(|_| self.checks);
         let given = given.map(parameters::members).transpose()?;
-        let found = match &self.deployment {
-            DeploymentRef::Id(id) if self.checks => Some(deployments.get(*id).await?),
-            DeploymentRef::Id(_) => None,
+        let (id, found) = match &self.deployment {
+            DeploymentRef::Id(id) if self.checks => (*id, Some(deployments.get(*id).await?)),
+            DeploymentRef::Id(id) => (*id, None),
             DeploymentRef::Name(name) => {
                 let (flow, deployment) = parts(name)?;
-                Some(deployments.get_by_name(flow, deployment).await?)
+                let found = deployments.get_by_name(flow, deployment).await?;
+                (found.id, Some(found))
             }
         };
-        let id = match (&self.deployment, &found) {
-            (DeploymentRef::Id(id), _) => *id,
-            (DeploymentRef::Name(_), Some(found)) => found.id,
-            (DeploymentRef::Name(_), None) => Uuid::nil(),
-        };
-        if self.checks
-            && let Some(found) = &found
-        {
-            parameters::check(&self.client, found, given.unwrap_or_default()).await?;
+        if let Some(found) = found.filter(|_| self.checks) {
+            parameters::check(&self.client, &found, given.unwrap_or_default()).await?;
         }
         let due = self.scheduled.unwrap_or_else(Utc::now);
         let state = StateCreate::new(StateType::Scheduled)
@@ -234,9 +231,20 @@ impl RunDeployment {
             .state_details(StateDetails::new().scheduled_time(due));
         let run = self.run.state(state);
         let run = deployments.create_flow_run(id, &run).await?;
-        Ok(StartedRun {
-            client: self.client,
-            run,
-        })
+        Ok(StartedRun::new(self.client, run))
+    }
+}
+
+/// The names of a flow and of a deployment; neither can have a `/`.
+fn parts(name: &str) -> Result<(&str, &str)> {
+    match name.split_once('/') {
+        Some((flow, deployment))
+            if !flow.is_empty() && !deployment.is_empty() && !deployment.contains('/') =>
+        {
+            Ok((flow, deployment))
+        }
+        _ => Err(Error::invalid_request(format!(
+            "{name:?} is neither an id nor a name like \"flow/deployment\""
+        ))),
     }
 }

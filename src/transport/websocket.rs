@@ -10,17 +10,16 @@ use reqwest::{StatusCode, Upgraded};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
-use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_websockets::{ClientBuilder, CloseCode, Message, WebSocketStream};
 
 use super::{Transport, connection};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The protocol that Prefect speaks on its sockets.
 const PROTOCOL: &str = "prefect";
+
+/// What a server adds to the key of a request.
+const ACCEPTANCE: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// How long a socket may be silent: a server pings every 20 s.
 const SILENCE: Duration = Duration::from_secs(50);
@@ -100,7 +99,7 @@ impl Transport {
         let upgraded = response.upgrade().await.map_err(|error| {
             failed(ErrorKind::Connection, "the connection broke").caused_by(error.without_url())
         })?;
-        let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
+        let stream = ClientBuilder::new().take_over(upgraded);
         Ok(Socket { stream, path })
     }
 
@@ -116,10 +115,12 @@ impl Transport {
     }
 }
 
-/// Whether this is the answer to the key, and not another one's that was kept somewhere.
+/// Whether this is the answer to the key (RFC 6455, 4.2.2), and not another one's that was kept
+/// somewhere.
 fn is_accepted(headers: &HeaderMap, key: &str) -> bool {
+    let digest = sha1_smol::Sha1::from(format!("{key}{ACCEPTANCE}")).digest();
     let accepted = headers.get(SEC_WEBSOCKET_ACCEPT);
-    accepted.is_some_and(|accepted| accepted == derive_accept_key(key.as_bytes()).as_str())
+    accepted.is_some_and(|accepted| *accepted == STANDARD.encode(digest.bytes()))
 }
 
 impl Socket {
@@ -155,32 +156,33 @@ impl Socket {
                 let what = format!("nothing was heard for {} s", SILENCE.as_secs());
                 return Err(Error::new(ErrorKind::Connection, what).of(self.path));
             };
-            match message {
-                Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
-                Some(Ok(Message::Close(frame))) => return Err(self.closed(frame)),
-                // Pings are answered by the library.
-                Some(Ok(_)) => {}
+            let message = match message {
+                Some(Ok(message)) => message,
                 Some(Err(error)) => return Err(self.broken(error)),
                 None => return Err(self.closed(None)),
+            };
+            if message.is_close() {
+                return Err(self.closed(message.as_close()));
+            }
+            // Pings are answered by the library.
+            if let Some(text) = message.as_text() {
+                return Ok(text.to_owned());
             }
         }
     }
 
-    fn closed(&self, frame: Option<CloseFrame>) -> Error {
-        match frame {
-            Some(frame) if frame.code == CloseCode::Policy => self.refused(&frame.reason),
-            Some(frame) => {
-                let what = format!(
-                    "the server closed the socket: {} {}",
-                    frame.code, frame.reason
-                );
-                Error::new(ErrorKind::Connection, what.trim_end()).of(self.path)
+    fn closed(&self, why: Option<(CloseCode, &str)>) -> Error {
+        let what = match why {
+            Some((CloseCode::POLICY_VIOLATION, reason)) => return self.refused(reason),
+            Some((code, reason)) => {
+                format!("the server closed the socket: {} {reason}", u16::from(code))
             }
-            None => Error::new(ErrorKind::Connection, "the socket was closed").of(self.path),
-        }
+            None => "the socket was closed".to_owned(),
+        };
+        Error::new(ErrorKind::Connection, what.trim_end()).of(self.path)
     }
 
-    fn broken(&self, error: tungstenite::Error) -> Error {
+    fn broken(&self, error: tokio_websockets::Error) -> Error {
         let error = Error::new(ErrorKind::Connection, "the socket broke").caused_by(error);
         error.of(self.path)
     }

@@ -13,14 +13,23 @@ mod export_runs;
 #[path = "../../examples/infrastructure.rs"]
 mod infrastructure;
 #[allow(dead_code)]
+#[path = "../../examples/on_failure.rs"]
+mod on_failure;
+#[allow(dead_code)]
+#[path = "../../examples/run_and_follow.rs"]
+mod run_and_follow;
+#[allow(dead_code)]
 #[path = "../../examples/shared_limit.rs"]
 mod shared_limit;
 
 use std::process::Command;
+use std::time::Duration;
 
 use prefect_sdk::types::*;
 use prefect_sdk::{Client, LocalServer};
 use serde_json::{Value, json};
+
+use crate::support::Flows;
 
 /// Runs in their last state.
 async fn runs(client: &Client, count: usize, state: StateType) {
@@ -132,6 +141,47 @@ async fn infrastructure_is_as_the_code_says_each_time_that_it_runs() {
         limit.slot_decay_per_second.map(|decay| decay.as_f64()),
         Some(0.5)
     );
+    server.stop().await.expect("it stops");
+}
+
+#[tokio::test]
+async fn a_run_is_followed_and_a_failure_is_reacted_to() {
+    let server = LocalServer::start().await.expect("a server");
+    let client = server.client().expect("a client");
+    let flows = Flows::serve(&server).await;
+    let listening = tokio::spawn({
+        let client = client.clone();
+        async move {
+            let mut out = Vec::new();
+            on_failure::run(&client, &mut out, Some(1))
+                .await
+                .expect("it listens");
+            String::from_utf8(out).expect("text")
+        }
+    });
+    let mut outs = Vec::new();
+    for fail in [false, true] {
+        let mut out = Vec::new();
+        let parameters = json!({"lines": 3, "fail": fail});
+        let completed = run_and_follow::run(&client, Flows::NAME, parameters, &mut out, false);
+        assert_eq!(completed.await.expect("it is followed"), !fail);
+        outs.push(String::from_utf8(out).expect("text"));
+    }
+    for out in &outs {
+        // A traceback has lines of other numbers.
+        for line in ["INFO     line 0", "INFO     line 1", "INFO     line 2"] {
+            let lines = out.lines().filter(|it| it.ends_with(line));
+            assert_eq!(lines.count(), 1, "{out}");
+        }
+    }
+    assert!(
+        outs[0].contains("Completed") && outs[1].contains("Failed"),
+        "{outs:?}"
+    );
+    let told = tokio::time::timeout(Duration::from_secs(60), listening).await;
+    let told = told.expect("it hears of it").expect("no panic");
+    assert!(told.contains("rust-test-flow"), "{told}");
+    drop(flows);
     server.stop().await.expect("it stops");
 }
 

@@ -20,6 +20,7 @@ mod lost_replies;
 mod observability;
 mod resources;
 mod retry;
+mod runs;
 mod secrets;
 mod settings;
 mod slots;

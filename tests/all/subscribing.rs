@@ -178,3 +178,23 @@ async fn a_server_with_a_password_lets_us_listen() {
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     server.stop().await.expect("it stops");
 }
+
+/// The server pings, and closes a socket that does not answer.
+#[tokio::test]
+async fn a_socket_on_which_nothing_happens_stays_open() {
+    let server = LocalServer::builder()
+        .env("PREFECT_SERVER_API_WEBSOCKET_PING_INTERVAL", "0.5")
+        .env("PREFECT_SERVER_API_WEBSOCKET_PING_TIMEOUT", "0.5");
+    let server = server.start().await.expect("a server");
+    let passage = Passage::start(server.api_url(), Fate::Passes).await;
+    let client = passage.client();
+    let name = unique("idle");
+    let mut events = subscribe(&client, &name).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let start = Instant::now();
+    emit(&client, &name, 0..1).await;
+    events.next().await.expect("goes on").expect("no error");
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    assert_eq!(passage.sockets(), 1);
+    server.stop().await.expect("it stops");
+}
