@@ -35,13 +35,13 @@ pub(crate) struct Config {
 
 #[cfg(feature = "websocket")]
 impl Config {
-    /// What a socket wants for credentials: the auth string or the key, in plain text.
-    pub fn token(&self) -> Option<String> {
+    /// What a socket wants for credentials: the auth string or the key, in plain text; that of this header,
+    /// if there is one.
+    pub fn token(&self, header: Option<&HeaderValue>) -> Option<String> {
         use reqwest::header::AUTHORIZATION;
 
-        let header = self
-            .headers
-            .get(AUTHORIZATION)
+        let header = header
+            .or(self.headers.get(AUTHORIZATION))
             .or(self.authorization.as_ref());
         let (scheme, token) = header?.to_str().ok()?.split_once(' ')?;
         match scheme.eq_ignore_ascii_case("basic") {

@@ -21,8 +21,9 @@ pub(crate) enum Heard {
     Ended(Error),
 }
 
-/// From when on events may have occurred, before the feed was opened.
-const BACK: Duration = Duration::from_secs(30);
+/// From when on events may have occurred, before the feed was opened: whatever the clocks say. (A server
+/// makes it 15 minutes.)
+const BACK: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Without an end that is to come, the server sends nothing that is to come.
 const AHEAD: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_core::Stream;
@@ -15,11 +15,12 @@ use tokio::sync::{Mutex, mpsc};
 use uuid::Uuid;
 
 use crate::client::Client;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::handles::Events;
 use crate::pager::Position;
 use crate::query::Listing as _;
 use crate::raw;
+use crate::retry::RetryPolicy;
 use crate::types::{
     EventFilter, EventNameFilter, EventOccurredFilter, EventOrder, EventResourceFilter,
     ReadEventsRequest, ReceivedEvent,
@@ -33,6 +34,9 @@ const OFTEN: Duration = Duration::from_secs(2);
 
 /// How long after it has occurred an event may be stored: the server stores them every 5 s.
 const LATE: Duration = Duration::from_secs(30);
+
+/// And now and then.
+const LATER: Duration = Duration::from_secs(300);
 
 /// Events may be dated ahead, or the server's clock go before ours.
 const AHEAD_OF_US: Duration = Duration::from_secs(3600);
@@ -91,7 +95,9 @@ impl Events<'_> {
     ///
     /// [`Received::MayHaveMissed`] tells of a time without a socket, when it is over: what was
     /// stored in it has come, or comes within 15 s; what a server has not stored, nobody can tell.
-    /// Events that are sent with a time more than 30 s in the past only come by the socket.
+    /// (Where no socket was ever opened there is no such time: all comes from what is stored.) Every minute
+    /// or less what is stored is read five minutes back; events that are dated further back, or stored later, only
+    /// come by the socket. Events that were not yet stored when it was begun may come although they are older.
     ///
     /// ```no_run
     /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
@@ -155,8 +161,8 @@ impl Subscribe {
     ///
     /// # Errors
     ///
-    /// Those of any call. Once begun, only a server that refuses credentials or filter ends it with an error:
-    /// what passes is tried again.
+    /// Those of any call. Once begun, only a server that refuses credentials or filter ends it with an error;
+    /// all else is tried again.
     pub async fn start(self) -> Result<Subscription> {
         let background = self.client.background()?;
         let (tell, received) = mpsc::channel(AHEAD);
@@ -164,10 +170,12 @@ impl Subscribe {
             tell,
             seen: HashSet::new(),
             order: VecDeque::new(),
+            since: self.since,
+            #[cfg(feature = "websocket")]
             silent_since: None,
         };
-        let start = Utc::now();
         let raw = self.client.shared_raw();
+        let start = server_time(&raw).await?;
         let (first, since) = match self.since {
             Some(since) => (stored(&raw, &self.filter, since).await?, since),
             // What has happened before is known from now on, so that only what is new is told of,
@@ -203,6 +211,11 @@ async fn read_on(
     live: &AtomicBool,
     mut read_until: DateTime<Utc>,
 ) {
+    let transport = raw.transport().with_retry(RetryPolicy::none());
+    let raw = Arc::new(raw::Client::with_transport(transport));
+    // The server's clock, from here on.
+    let (start, since_start) = (read_until, Instant::now());
+    let mut rounds = 0_u32;
     loop {
         let pause = if live.load(Ordering::Relaxed) {
             SELDOM
@@ -213,8 +226,15 @@ async fn read_on(
         if teller.lock().await.tell.is_closed() {
             return;
         }
-        let now = Utc::now();
-        match stored(&raw, filter, read_until - LATE).await {
+        let now = start + since_start.elapsed();
+        // Now and then further back: some are stored long after they have occurred.
+        rounds = rounds.wrapping_add(1);
+        let back = if rounds.is_multiple_of(6) {
+            LATER
+        } else {
+            LATE
+        };
+        match stored(&raw, filter, read_until - back).await {
             Ok(events) => {
                 read_until = now;
                 for event in events {
@@ -223,15 +243,22 @@ async fn read_on(
                     }
                 }
             }
-            Err(error) if error.is_retryable() => {
-                tracing::debug!(%error, "stored events cannot be read; trying on");
-            }
-            Err(error) => {
+            Err(error) if error.is_hopeless() => {
                 let _ = teller.lock().await.tell.send(Err(error)).await;
                 return;
             }
+            Err(error) => tracing::debug!(%error, "stored events cannot be read; trying on"),
         }
     }
+}
+
+/// The server's time, by its reply; ours, if it does not tell.
+async fn server_time(raw: &raw::Client) -> Result<DateTime<Utc>> {
+    let reply = raw.read_events(&ReadEventsRequest::new().limit(1)).await?;
+    let date = reply.headers().get(reqwest::header::DATE);
+    let date = date.and_then(|date| date.to_str().ok());
+    let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+    Ok(date.map_or_else(Utc::now, |date| date.to_utc()))
 }
 
 /// What the server has stored of events that have occurred since a time, the oldest first.
@@ -306,7 +333,10 @@ struct Teller {
     tell: mpsc::Sender<Result<Received>>,
     seen: HashSet<Uuid>,
     order: VecDeque<Uuid>,
+    /// What has occurred before is not told.
+    since: Option<DateTime<Utc>>,
     /// Since when no events come, and why.
+    #[cfg(feature = "websocket")]
     silent_since: Option<(DateTime<Utc>, String)>,
 }
 
@@ -326,14 +356,15 @@ impl Teller {
 
     /// `false` when nobody wants to know any more.
     async fn event(&mut self, event: ReceivedEvent) -> bool {
-        match self.is_new(event.id) {
+        let is_early = self.since.is_some_and(|since| event.occurred < since);
+        match !is_early && self.is_new(event.id) {
             true => self.send(Received::Event(Box::new(event))).await,
             false => true,
         }
     }
 
     #[cfg(feature = "websocket")]
-    fn ended(&mut self, why: &Error) {
+    fn ended(&mut self, why: &crate::error::Error) {
         self.silent_since
             .get_or_insert_with(|| (Utc::now(), why.to_string()));
     }

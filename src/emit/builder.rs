@@ -111,7 +111,8 @@ impl EmitterBuilder {
     /// When a reply was lost the server may have taken them
     /// ([`Error::may_have_happened`]): sent again with the ids that they have, they are not doubled.
     ///
-    /// It is called on the thread that sends: as long as it works, nothing is sent.
+    /// It is called on the client's own thread: as long as it works, nothing is sent, no lease of a
+    /// [`Slot`](crate::Slot) is renewed, and no run is looked at. So hand the events on, as to a channel.
     pub fn on_failure(mut self, call: impl Fn(Vec<Event>, &Error) + Send + Sync + 'static) -> Self {
         self.on_failure = Some(Box::new(call));
         self

@@ -232,6 +232,18 @@ impl Error {
         )
     }
 
+    /// Whether asking again is in vain, however long one waits. Anything else may be a proxy's, or pass.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        matches!(
+            self.0.kind,
+            ErrorKind::Unauthorized
+                | ErrorKind::Forbidden
+                | ErrorKind::NotFound
+                | ErrorKind::Validation
+                | ErrorKind::IncompatibleServer
+        )
+    }
+
     /// Whether the server is under maintenance, and will be back.
     pub(crate) fn is_maintenance(&self) -> bool {
         self.0

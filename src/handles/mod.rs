@@ -6,7 +6,6 @@ mod block_schemas;
 mod block_types;
 mod concurrency_limits;
 mod deployment_schedules;
-mod deployments;
 mod ensure;
 mod events;
 mod flow_run_inputs;

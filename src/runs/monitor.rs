@@ -31,6 +31,9 @@ const LINGER: Duration = Duration::from_secs(5);
 /// The least time between two looks: what changes meanwhile is looked at together.
 const AT_LEAST: Duration = Duration::from_millis(50);
 
+/// How long one look may take.
+const A_LOOK: Duration = Duration::from_secs(10);
+
 /// How many runs a server tells of at once.
 const AT_ONCE: usize = 200;
 
@@ -98,6 +101,7 @@ impl Monitor {
         if starts {
             let (raw, board) = (self.background.raw().clone(), self.board.clone());
             self.background.spawn(async move {
+                let _ended = Ended(&board);
                 // Who listens ends with who looks.
                 let (looking, listening) =
                     (pin!(look(&raw, &board)), pin!(listen(raw.clone(), &board)));
@@ -107,6 +111,17 @@ impl Monitor {
         self.board.sooner.notify_one();
         let board = Arc::downgrade(&self.board);
         Watching { seen, run, board }
+    }
+}
+
+/// Nobody looks any more, also when a hook of the program's panics: who waits then is told.
+struct Ended<'a>(&'a Board);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        let mut watched = self.0.watched();
+        watched.is_looked_at = false;
+        watched.runs.clear();
     }
 }
 
@@ -133,17 +148,21 @@ impl Board {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What to look at: all, or what has changed.
-    fn due(&self, all: bool) -> Vec<Uuid> {
+    /// What to look at: all, or what has changed; and whether anything has.
+    fn due(&self, all: bool) -> (Vec<Uuid>, bool) {
         let mut watched = self.watched();
+        // Two that cease to watch at once both leave it to the other.
+        watched.runs.retain(|_, run| run.receiver_count() > 0);
         let changed = std::mem::take(&mut watched.changed);
-        match all {
+        let has_changed = !changed.is_empty();
+        let runs = match all {
             true => watched.runs.keys().copied().collect(),
             false => {
                 let is_watched = |run: &Uuid| watched.runs.contains_key(run);
                 changed.into_iter().filter(is_watched).collect()
             }
-        }
+        };
+        (runs, has_changed)
     }
 
     /// Whether nobody watches any more; then nobody looks, either.
@@ -184,17 +203,18 @@ impl Board {
 /// Looks at what is watched, until nobody has watched for a while.
 async fn look(raw: &raw::Client, board: &Board) {
     let transport = raw.transport().with_retry(RetryPolicy::none());
+    let transport = transport.with_timeout(transport.timeout().min(A_LOOK));
     let once = raw::Client::with_transport(transport);
     let (mut all_at, mut failing_since) = (Instant::now(), None);
     loop {
         let now = Instant::now();
         let all = now >= all_at;
-        let runs = board.due(all);
+        let (runs, has_changed) = board.due(all);
         match look_at_all(&once, &runs, board).await {
             Ok(()) => failing_since = None,
             Err(error) => {
                 let since = *failing_since.get_or_insert(now);
-                if !error.is_retryable() || since.elapsed() > PATIENCE {
+                if error.is_hopeless() || since.elapsed() > PATIENCE {
                     let failed = Seen::Failed(Arc::new(error));
                     runs.iter().for_each(|run| board.tell(*run, failed.clone()));
                 }
@@ -204,13 +224,9 @@ async fn look(raw: &raw::Client, board: &Board) {
         let is_live = failing_since.is_none() && board.live.load(Ordering::Relaxed);
         let pause = if is_live { SLOWLY } else { OFTEN };
         // An event may be there before what it tells of is true.
-        let again = if runs.is_empty() {
-            pause
-        } else {
-            pause.min(OFTEN)
-        };
+        let again = if has_changed { OFTEN } else { pause };
         all_at = if all {
-            now + pause
+            now + again
         } else {
             all_at.min(now + again)
         };

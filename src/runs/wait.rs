@@ -73,7 +73,7 @@ impl FlowRuns<'_> {
         })
     }
 
-    /// Waits for all of these runs; what they have come to is in the same order.
+    /// Waits for all of these runs; what they have come to is in the same order. The first error ends it.
     ///
     /// ```no_run
     /// # async fn example(client: prefect_sdk::Client, ids: Vec<uuid::Uuid>) -> prefect_sdk::Result<()> {
@@ -84,18 +84,34 @@ impl FlowRuns<'_> {
     /// # }
     /// ```
     pub fn wait_all(self, ids: impl IntoIterator<Item = Uuid>) -> Wait<Vec<FlowRunResponse>> {
-        Wait::new(self.client.clone(), ids.into_iter().collect(), |waiting| {
-            Box::pin(async move {
-                let mut runs = Vec::with_capacity(waiting.len());
-                for mut one in waiting {
-                    runs.push(one.met().await?);
-                }
-                Ok(runs)
-            })
-        })
+        Wait::new(
+            self.client.clone(),
+            ids.into_iter().collect(),
+            |mut waiting| {
+                Box::pin(async move {
+                    let mut all: Vec<_> =
+                        waiting.iter_mut().map(|one| Box::pin(one.met())).collect();
+                    let mut met: Vec<_> = all.iter().map(|_| None).collect();
+                    poll_fn(|context| {
+                        for (one, met) in all.iter_mut().zip(&mut met) {
+                            if met.is_none()
+                                && let Poll::Ready(run) = one.as_mut().poll(context)
+                            {
+                                *met = Some(run?);
+                            }
+                        }
+                        match met.iter().all(Option::is_some) {
+                            true => Poll::Ready(Ok(met.drain(..).flatten().collect())),
+                            false => Poll::Pending,
+                        }
+                    })
+                    .await
+                })
+            },
+        )
     }
 
-    /// Waits for the first of these runs.
+    /// Waits for the first of these runs; [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for none.
     ///
     /// ```no_run
     /// # async fn example(client: prefect_sdk::Client, ids: Vec<uuid::Uuid>) -> prefect_sdk::Result<()> {
@@ -110,6 +126,9 @@ impl FlowRuns<'_> {
             ids.into_iter().collect(),
             |mut waiting| {
                 Box::pin(async move {
+                    if waiting.is_empty() {
+                        return Err(Error::invalid_request("there is no run to wait for"));
+                    }
                     let mut all: Vec<_> =
                         waiting.iter_mut().map(|one| Box::pin(one.met())).collect();
                     poll_fn(|context| {
@@ -204,6 +223,11 @@ struct Waiting {
 impl Waiting {
     async fn met(&mut self) -> Result<FlowRunResponse> {
         loop {
+            // What is there already was seen for another, before this was waited for.
+            if self.watching.seen.changed().await.is_err() {
+                let what = "the client's thread no longer looks at runs: a hook has panicked";
+                return Err(Error::new(ErrorKind::Connection, what));
+            }
             let seen = self.watching.seen.borrow_and_update().clone();
             match seen {
                 Seen::Run(run) => {
@@ -216,10 +240,6 @@ impl Waiting {
                 }
                 Seen::Failed(error) => return Err(error.copy()),
                 Seen::Nothing => {}
-            }
-            if self.watching.seen.changed().await.is_err() {
-                let what = "the thread that looks at runs has ended";
-                return Err(Error::new(ErrorKind::Connection, what));
             }
         }
     }

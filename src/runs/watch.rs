@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::has_ended;
 use super::monitor::{Seen, Watching};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::handles::FlowRuns;
 use crate::raw;
 use crate::retry::RetryPolicy;
@@ -27,6 +27,9 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// How late a log line may come to the server, and be seen before the end: it is sent with others.
 const LATE: Duration = Duration::from_secs(15);
+
+/// How often all lines are read again: some may be dated back.
+const ALL: Duration = Duration::from_secs(60);
 
 /// How long after its end a run is quiet before it is over: its last lines come seconds later.
 const QUIET: Duration = Duration::from_secs(5);
@@ -69,12 +72,12 @@ impl FlowRuns<'_> {
     ///
     /// States come in their order, and so do lines, but for those that reach the server more than a
     /// second after later ones; both together go by their times. The states are those that the server keeps
-    /// (`GET /flow_run_states/`), so that none is missed; they are asked for when [`wait`](Self::wait)
-    /// would see a change. Lines are asked for every second (`POST /logs/filter`), which
-    /// works whether or not the server streams logs, and in the end all of them once more. Lines that the
-    /// program of the run has not sent, as one that is killed, never come.
+    /// (`GET /flow_run_states/`), so that none is missed, and the lines those that it has stored
+    /// (`POST /logs/filter`), which works whether or not it streams logs. Both are asked for every second, and
+    /// at once when [`wait`](Self::wait) would see a change; every minute, and in the end, all lines once more.
+    /// Lines that the program of the run has not sent, as one that is killed, never come.
     ///
-    /// It is read ahead of who takes it by 256 updates, on a thread of the client's own.
+    /// It is read by a thread of the client's own, which pauses when 256 updates wait to be taken.
     ///
     /// # Errors
     ///
@@ -183,45 +186,54 @@ impl Follower {
 
     async fn go_on(&mut self) -> Result<(), Gone> {
         let (mut failing_since, mut quiet_since) = (None, None);
+        let mut read_all_at = Instant::now();
         loop {
             if self.tell.is_closed() {
                 return Err(Gone);
             }
             let seen = self.watching.seen.borrow_and_update().clone();
-            let ended = match seen {
-                Seen::Run(run) => run.state_type.as_ref().is_some_and(has_ended),
-                Seen::Failed(error) => return self.tell(Err(error.copy())).await,
-                Seen::Nothing => false,
-            };
-            let told = match self.read(false).await {
-                Ok(updates) => {
+            if let Seen::Failed(error) = seen {
+                return self.tell(Err(error.copy())).await;
+            }
+            let is_quiet = quiet_since.is_some_and(|since: Instant| since.elapsed() >= QUIET);
+            let all = is_quiet || read_all_at.elapsed() >= ALL;
+            match self.read(all).await {
+                Ok((updates, ended)) => {
                     failing_since = None;
-                    self.tell_all(updates).await?
+                    let told = self.tell_all(updates).await?;
+                    if all {
+                        read_all_at = Instant::now();
+                    }
+                    match ended && told == 0 {
+                        true if is_quiet => return Ok(()),
+                        true => drop(quiet_since.get_or_insert_with(Instant::now)),
+                        false => quiet_since = None,
+                    }
                 }
                 Err(error) => {
                     let since = *failing_since.get_or_insert_with(Instant::now);
-                    if !error.is_retryable() || since.elapsed() > PATIENCE {
+                    if error.is_hopeless() || since.elapsed() > PATIENCE {
                         return self.tell(Err(error)).await;
                     }
-                    0
                 }
-            };
-            if !ended || told > 0 || failing_since.is_some() {
-                quiet_since = None;
-            } else if quiet_since.get_or_insert_with(Instant::now).elapsed() >= QUIET
-                && let Ok(rest) = self.read(true).await
-                && self.tell_all(rest).await? == 0
-            {
-                return Ok(());
             }
             let changed = self.watching.seen.changed();
-            let _ = tokio::time::timeout(EVERY, changed).await;
+            if let Ok(Err(_)) = tokio::time::timeout(EVERY, changed).await {
+                let what = "the client's thread no longer looks at runs: a hook has panicked";
+                let error = Error::new(ErrorKind::Connection, what);
+                return self.tell(Err(error)).await;
+            }
         }
     }
 
-    /// What was not told yet: of the lines, those that are about as new as the newest, or all.
-    async fn read(&self, all: bool) -> Result<Vec<RunUpdate>> {
+    /// What was not told yet: of the lines, those that are about as new as the newest, or all. And whether
+    /// the last state is an end.
+    async fn read(&self, all: bool) -> Result<(Vec<RunUpdate>, bool)> {
         let states = self.raw.read_flow_run_states(&self.run).await?.into_inner();
+        let last = states
+            .iter()
+            .max_by_key(|state| state.timestamp.as_ref().copied());
+        let ended = last.is_some_and(|state| has_ended(&state.type_));
         let states = states
             .into_iter()
             .filter(|state| !self.told.contains(&state.id));
@@ -250,7 +262,7 @@ impl Follower {
         }
         // Stable: what has the same time stays in the server's order.
         updates.sort_by_key(RunUpdate::timestamp);
-        Ok(updates)
+        Ok((updates, ended))
     }
 
     /// How many were told; a page that has moved while it was read may have some of them twice.
@@ -260,7 +272,9 @@ impl Follower {
             let id = match &update {
                 RunUpdate::State(state) => state.id,
                 RunUpdate::Log(log) => {
-                    self.newest = self.newest.max(Some(log.timestamp));
+                    // A line that is dated ahead would hide those to come.
+                    let at = log.timestamp.min(Utc::now());
+                    self.newest = self.newest.max(Some(at));
                     log.id
                 }
             };

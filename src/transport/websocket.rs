@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
-use reqwest::header::{CONNECTION, HeaderMap, SEC_WEBSOCKET_ACCEPT, UPGRADE};
+use reqwest::header::{AUTHORIZATION, CONNECTION, HeaderMap, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use reqwest::{StatusCode, Upgraded};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -21,13 +21,15 @@ const PROTOCOL: &str = "prefect";
 /// What a server adds to the key of a request.
 const ACCEPTANCE: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// How long a socket may be silent: a server pings every 20 s.
-const SILENCE: Duration = Duration::from_secs(50);
+/// How long a socket may be silent: a server pings every 20 s, if it is not set to do otherwise.
+const SILENCE: Duration = Duration::from_secs(120);
 
 /// A socket of the server's that tells what happens, after it was told what is wanted.
 pub(crate) struct Socket {
     stream: WebSocketStream<Upgraded>,
     path: &'static str,
+    /// Why the server has closed it, if for a policy: in the handshake, that is about the token.
+    refusal: Option<String>,
 }
 
 /// What a server says in the handshake.
@@ -47,8 +49,8 @@ impl Transport {
     /// `Unauthorized` when the server refuses the token.
     pub async fn socket(&self, path: &'static str, filter: &impl Serialize) -> Result<Socket> {
         let opened = timeout(self.timeout(), async {
-            let mut socket = self.open(path).await?;
-            socket.authenticate(self.shared.config.token()).await?;
+            let (mut socket, token) = self.open(path).await?;
+            socket.authenticate(token).await?;
             // What is stored is read otherwise: what the server sends of it has a hole.
             let wanted = json!({"type": "filter", "filter": filter, "backfill": false});
             socket.send(wanted.to_string()).await?;
@@ -60,7 +62,8 @@ impl Transport {
         })
     }
 
-    async fn open(&self, path: &'static str) -> Result<Socket> {
+    /// The socket, and the token that it wants.
+    async fn open(&self, path: &'static str) -> Result<(Socket, Option<String>)> {
         let failed = |kind, what: &str| Error::new(kind, what).of(path);
         let mut nonce = [0; 16];
         fastrand::fill(&mut nonce);
@@ -83,6 +86,11 @@ impl Transport {
                 failed(ErrorKind::InvalidRequest, "an interceptor refused it").caused_by(cause)
             })?;
         }
+        // An interceptor's wins over the client's own.
+        let token = self
+            .shared
+            .config
+            .token(request.headers().get(AUTHORIZATION));
         let response = self.sockets()?.execute(request).await.map_err(|error| {
             failed(ErrorKind::Connection, "the server cannot be reached")
                 .caused_by(error.without_url())
@@ -100,7 +108,12 @@ impl Transport {
             failed(ErrorKind::Connection, "the connection broke").caused_by(error.without_url())
         })?;
         let stream = ClientBuilder::new().take_over(upgraded);
-        Ok(Socket { stream, path })
+        let socket = Socket {
+            stream,
+            path,
+            refusal: None,
+        };
+        Ok((socket, token))
     }
 
     /// A client for sockets: they are upgraded from HTTP/1.1, and have no timeout of their own.
@@ -127,7 +140,11 @@ impl Socket {
     async fn authenticate(&mut self, token: Option<String>) -> Result<()> {
         self.send(json!({"type": "auth", "token": token}).to_string())
             .await?;
-        let said = self.next_text().await?;
+        let said = self.next_text().await;
+        let said = said.map_err(|error| match self.refusal.take() {
+            Some(reason) => self.refused(&reason),
+            None => error,
+        })?;
         match serde_json::from_str::<Said>(&said) {
             Ok(said) if said.kind == "auth_success" => Ok(()),
             Ok(Said { kind, reason }) => Err(self.refused(&reason.unwrap_or(kind))),
@@ -162,6 +179,9 @@ impl Socket {
                 None => return Err(self.closed(None)),
             };
             if message.is_close() {
+                if let Some((CloseCode::POLICY_VIOLATION, reason)) = message.as_close() {
+                    self.refusal = Some(reason.to_owned());
+                }
                 return Err(self.closed(message.as_close()));
             }
             // Pings are answered by the library.
@@ -173,7 +193,6 @@ impl Socket {
 
     fn closed(&self, why: Option<(CloseCode, &str)>) -> Error {
         let what = match why {
-            Some((CloseCode::POLICY_VIOLATION, reason)) => return self.refused(reason),
             Some((code, reason)) => {
                 format!("the server closed the socket: {} {reason}", u16::from(code))
             }

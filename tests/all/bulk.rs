@@ -2,13 +2,12 @@
 
 use std::sync::Mutex;
 
-use chrono::Utc;
 use prefect_sdk::types::*;
 use prefect_sdk::{Client, Error};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{Scripted, Step, a_deployment, a_flow, a_run, live, reply, unique};
+use crate::support::{Scripted, Step, a_flow, a_run, live, unique};
 
 async fn runs(client: &Client, count: usize, tag: &str) -> Vec<Uuid> {
     let flow = a_flow(client).await;
@@ -279,86 +278,6 @@ async fn everything_is_deleted_when_everything_is_meant() {
         3
     );
     server.stop().await.expect("it stops");
-}
-
-#[tokio::test]
-async fn many_runs_of_a_deployment_are_created_in_parts_and_in_order() {
-    let client = live().await;
-    let id = a_deployment(&client).await;
-    let later = Utc::now() + chrono::Duration::days(1);
-    let run = |day| {
-        let state = StateCreate::new(StateType::Scheduled)
-            .state_details(StateDetails::new().scheduled_time(later));
-        DeploymentFlowRunCreate::new()
-            .name(format!("day {day}"))
-            .state(state)
-    };
-    let mut seen = Vec::new();
-    let created = client
-        .deployments()
-        .create_flow_runs(id, (0..230).map(run).collect(), |done| seen.push(done))
-        .await
-        .expect("created");
-    assert_eq!(seen, [100, 200, 230]);
-    assert_eq!(created.len(), 230);
-    for at in [0, 99, 100, 229] {
-        let id = created[at].flow_run_id.expect("an id");
-        let run = client.flow_runs().get(id).await.expect("the run");
-        assert_eq!(run.name, Some(format!("day {at}")));
-    }
-    let none = client
-        .deployments()
-        .create_flow_runs(id, Vec::new(), |_| {})
-        .await;
-    assert!(none.expect("nothing to do").is_empty());
-    client.deployments().delete(id).await.expect("deleted");
-}
-
-/// The server answers 200, with a reason for each.
-#[tokio::test]
-async fn runs_that_a_locked_database_refused_are_created_after_all() {
-    let created = |id: u128| json!({ "status": "CREATED", "flow_run_id": Uuid::from_u128(id) });
-    let failed = |error: &str| json!({ "status": "FAILED", "error": error });
-    let locked = || failed("(sqlite3.OperationalError) database is locked");
-    let results = |results: &[serde_json::Value]| reply(200, json!({ "results": results }));
-    let server = Scripted::start([
-        results(&[
-            created(1),
-            locked(),
-            failed("Parameter validation failed"),
-            locked(),
-        ]),
-        results(&[locked(), created(4)]),
-        results(&[created(2)]),
-    ])
-    .await;
-    let runs = (1..=4).map(|number| DeploymentFlowRunCreate::new().name(number.to_string()));
-    let client = server.client();
-    let outcome = client
-        .deployments()
-        .create_flow_runs(Uuid::nil(), runs.collect(), |_| {})
-        .await;
-    let ids: Vec<_> = outcome
-        .expect("done")
-        .iter()
-        .map(|run| run.flow_run_id.map(|id| id.as_u128()))
-        .collect();
-    assert_eq!(ids, [Some(1), Some(2), None, Some(4)]);
-
-    let body = |request: &crate::support::http::Message| -> Vec<serde_json::Value> {
-        serde_json::from_slice(&request.body).expect("JSON")
-    };
-    let sent: Vec<_> = server.requests().iter().map(body).collect();
-    let names: Vec<Vec<_>> = sent
-        .iter()
-        .map(|runs| {
-            runs.iter()
-                .map(|run| run["name"].as_str().expect("a name"))
-                .collect()
-        })
-        .collect();
-    assert_eq!(names, [vec!["1", "2", "3", "4"], vec!["2", "4"], vec!["2"]]);
-    assert_eq!(sent[0][1]["idempotency_key"], sent[2][0]["idempotency_key"]);
 }
 
 #[tokio::test]

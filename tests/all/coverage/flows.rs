@@ -61,7 +61,10 @@ pub async fn visit(tour: &Tour) {
     .await;
     let runs = vec![DeploymentFlowRunCreate::new(); 3];
     let created = tour
-        .step("run three", deployments.create_flow_runs(id, runs, |_| {}))
+        .step("run three", async {
+            let created = deployments.run_many(id, runs).await;
+            created.into_iter().collect::<prefect_sdk::Result<Vec<_>>>()
+        })
         .await;
     assert!(created.is_none_or(|created| created.len() == 3));
     tour.step(

@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// parameters are how many `lines` it logs, how many `seconds` it sleeps in all, and whether it is to `fail`.
 ///
 /// Two on one server take runs from each other, and runs that one has taken do not end when it is dropped: it wants
-/// a server of its own. A dozen runs at once make even that one answer 503 now and then.
+/// a server of its own. Many runs at once make even that one answer 503 now and then, and seldom freeze for a
+/// minute: be patient for longer than that.
 pub struct Flows {
     process: Child,
     home: PathBuf,
@@ -71,7 +72,7 @@ impl Flows {
         });
         match timeout(PATIENCE, ready).await {
             Ok(Ok(Some(id))) => flows.deployment = id,
-            _ => panic!("no flow is served: {}", flows.log()),
+            _ => panic!("{} is not served: {}", Self::NAME, flows.log()),
         }
         flows
     }
