@@ -14,10 +14,50 @@ use crate::types::{
     StateDetails, StateType,
 };
 
+/// The shortest wait between two proposals, whatever the server says.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
 /// The operation that all of this is made of.
 const SETTING: &str = "set_flow_run_state";
 
 impl<'a> FlowRuns<'a> {
+    /// Proposes a state until the server has decided on it: `POST /flow_runs/{id}/set_state`. When it says to
+    /// wait, as before the time a run is scheduled for, or for a slot, that is waited for, and the state
+    /// proposed again. So a program reports that its own run begins.
+    ///
+    /// The answer is never [`Answer::Wait`]. What a [`Rejected`](Answer::Rejected) one has for a state is that
+    /// which the run is in now; after an [`Aborted`](Answer::Aborted) one the run is not to go on.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such run; those of any call. It waits as long as
+    /// it takes: use a timeout around it.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client, id: uuid::Uuid) -> prefect_sdk::Result<()> {
+    /// use prefect_sdk::Answer;
+    /// use prefect_sdk::types::{StateCreate, StateType};
+    ///
+    /// match client.flow_runs().propose(id, StateCreate::new(StateType::Running)).await? {
+    ///     Answer::Accepted(_) => println!("working"),
+    ///     other => println!("not to be run: {}", other.reason()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn propose(self, id: Uuid, state: StateCreate) -> Result<Answer> {
+        let proposal = SetFlowRunStateRequest::new(state);
+        loop {
+            match self.set_state(id, &proposal).await?.answer() {
+                Answer::Wait { delay, .. } => {
+                    let clock = self.client.raw().transport().clock();
+                    clock.sleep(delay.max(SHORTEST_WAIT)).await;
+                }
+                decided => return Ok(decided),
+            }
+        }
+    }
+
     /// Cancels a run, and returns the state that it is in then: `POST /flow_runs/{id}/set_state`, as Prefect's
     /// own tools do.
     ///

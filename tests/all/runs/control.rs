@@ -181,6 +181,51 @@ async fn a_server_accepts_rejects_delays_and_aborts() {
     assert!(answer.reason().contains("terminal state"), "{answer:?}");
 }
 
+/// As the engine of a run does: what the server says to wait for is waited for.
+#[tokio::test]
+async fn a_proposal_goes_on_until_it_is_decided() {
+    let client = live().await;
+    let deployment = a_deployment(&client).await;
+    let runs = client.flow_runs();
+    let at = Utc::now() + chrono::Duration::seconds(3);
+    let soon = StateCreate::new(StateType::Scheduled)
+        .state_details(StateDetails::new().scheduled_time(at));
+    let id = a_run_in(&client, deployment, soon).await;
+    let running = || StateCreate::new(StateType::Running);
+    let decided = runs.propose(id, running()).await.expect("decided");
+    let Answer::Accepted(Some(state)) = decided else {
+        panic!("{decided:?}")
+    };
+    assert_eq!(state.type_, StateType::Running);
+    assert!(Utc::now() >= at, "not before its time");
+
+    let ended = a_run_in(&client, deployment, StateCreate::new(StateType::Completed)).await;
+    let paused = StateCreate::new(StateType::Paused);
+    let decided = runs.propose(ended, paused).await.expect("decided");
+    assert!(
+        matches!(&decided, Answer::Aborted { reason } if !reason.is_empty()),
+        "{decided:?}"
+    );
+    // Put in another state than the one proposed.
+    let later = StateCreate::new(StateType::Scheduled);
+    let later = a_run_in(&client, deployment, later).await;
+    let cancelling = StateCreate::new(StateType::Cancelling);
+    let decided = runs.propose(later, cancelling).await.expect("decided");
+    let Answer::Rejected {
+        state: Some(state), ..
+    } = decided
+    else {
+        panic!("{decided:?}")
+    };
+    assert_eq!(state.type_, StateType::Cancelled);
+    assert!(
+        runs.propose(Uuid::new_v4(), running())
+            .await
+            .expect_err("missing")
+            .is_not_found()
+    );
+}
+
 #[tokio::test]
 async fn a_running_run_is_suspended_and_resumes_as_often_as_one_likes() {
     let client = live().await;
