@@ -140,7 +140,7 @@ impl Concurrency {
     }
 
     /// Takes the slots if they are free, and else is `None`:
-    /// `POST /v2/concurrency_limits/increment-with-lease`, once.
+    /// `POST /v2/concurrency_limits/increment-with-lease`.
     ///
     /// # Errors
     ///

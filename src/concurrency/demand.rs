@@ -107,7 +107,7 @@ impl Demand {
         }
     }
 
-    /// Asks once; `None` if there is none free.
+    /// Asks until there is an answer, which is `None` if there is none free.
     pub async fn try_acquire<T: Send + 'static, F>(
         &self,
         client: &Client,
@@ -117,11 +117,22 @@ impl Demand {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let patience = Patience::new(client, self.timeout);
-        match patience.bound(Detached::new(once())).await {
-            Some(Ok(granted)) => Ok(Some(granted)),
-            Some(Err(error)) if error.is_locked() && !error.is_permanently_locked() => Ok(None),
-            Some(Err(error)) => Err(error),
-            None => Err(self.too_late(None)),
+        let mut failures = 0;
+        loop {
+            let error = match patience.bound(Detached::new(once())).await {
+                Some(Ok(granted)) => return Ok(Some(granted)),
+                Some(Err(error)) => error,
+                None => return Err(self.too_late(None)),
+            };
+            if error.is_locked() && !error.is_permanently_locked() {
+                return Ok(None);
+            }
+            match patience.wait(&error, &mut failures) {
+                Some(wait) if patience.left().is_none_or(|left| wait < left) => {
+                    client.raw().transport().clock().sleep(wait).await;
+                }
+                _ => return Err(error),
+            }
         }
     }
 

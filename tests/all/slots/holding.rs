@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::{a_limit, done, full, granted, held, until_held};
 use crate::support::{FastClock, Fault, FaultProxy, Scripted, Step, live, unique};
 
-const SOON: Duration = Duration::from_secs(10);
+/// On an idle server it takes milliseconds; one that others write to may stand still for a minute.
+const SOON: Duration = Duration::from_secs(90);
 
 #[tokio::test]
 async fn slots_of_all_limits_are_taken_and_given_back() {
@@ -446,4 +447,19 @@ async fn a_request_that_hangs_delays_nobody_who_wants_something_else() {
     let slot = other.acquire().await.expect("granted");
     waiting.abort();
     drop(slot);
+}
+
+/// As any call: what passes is tried again.
+#[tokio::test]
+async fn trying_is_not_given_up_for_a_busy_server() {
+    let busy = crate::support::refusal(503);
+    let server = Scripted::start([busy.clone(), busy, full("1")]).await;
+    let tried = server.builder().clock(FastClock::new(20)).build();
+    let tried = tried
+        .expect("a client")
+        .concurrency("a")
+        .try_acquire()
+        .await;
+    assert!(tried.expect("answered").is_none());
+    assert_eq!(server.requests().len(), 3);
 }
