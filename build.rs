@@ -1,17 +1,17 @@
-//! Generates the typed client from the OpenAPI document; see `build/mod.rs`.
+//! Generates the typed client from the OpenAPI document; see `codegen/mod.rs`.
 
-#[path = "build/mod.rs"]
-mod pipeline;
+#[path = "codegen/mod.rs"]
+mod codegen;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use pipeline::document;
-use pipeline::problem::{Problem, Result};
+use codegen::document;
+use codegen::problem::{Problem, Result};
 
 const VENDORED: &str = "openapi/prefect.yaml";
 const OVERLAY: &str = "openapi/overlay.yaml";
-const HANDLES: &str = "openapi/handles.yaml";
+const RESOURCES: &str = "openapi/resources.yaml";
 
 fn main() -> ExitCode {
     match run() {
@@ -31,32 +31,32 @@ fn run() -> Result<()> {
     for path in [
         source.as_path(),
         Path::new(OVERLAY),
-        Path::new(HANDLES),
-        Path::new("build"),
+        Path::new(RESOURCES),
+        Path::new("codegen"),
         Path::new("build.rs"),
     ] {
         println!("cargo::rerun-if-changed={}", path.display());
     }
-    let lowered = pipeline::lower(
+    let lowered = codegen::lower(
         document::read(&source)?,
         &document::read(Path::new(OVERLAY))?,
     )?;
-    let table = pipeline::handles::Table::read(&document::read(Path::new(HANDLES))?)?;
-    let (homeless, stale) = pipeline::handles::unaccounted(&lowered.document, &table)?;
-    for operation in homeless {
-        println!("cargo::warning=the operation `{operation}` has no place in {HANDLES}");
+    let table = codegen::resources::Table::read(&document::read(Path::new(RESOURCES))?)?;
+    let (unassigned, obsolete) = codegen::resources::unaccounted(&lowered.document, &table)?;
+    for operation in unassigned {
+        println!("cargo::warning=the operation `{operation}` is missing from {RESOURCES}");
     }
-    // Other versions lack some of what the rules are about; only for the vendored one is a rule
-    // that matches nothing a sign that it went stale.
+    // Documents of other versions lack some parts that the rules change; only for the vendored document
+    // does a rule that matches nothing indicate that it is obsolete.
     if vendored {
         for (rule, _) in lowered.rules.iter().filter(|(_, hits)| *hits == 0) {
             println!(
-                "cargo::warning=the rule `{rule}` of build/normalise matches nothing any more"
+                "cargo::warning=the rule `{rule}` of codegen/normalise matches nothing any more"
             );
         }
-        for operation in stale {
+        for operation in obsolete {
             println!(
-                "cargo::warning=no operation `{operation}`, as {HANDLES} has it, exists any more"
+                "cargo::warning=the operation `{operation}` in {RESOURCES} does not exist any more"
             );
         }
         for action in lowered
@@ -71,7 +71,11 @@ fn run() -> Result<()> {
         }
     }
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
-    for (file, text) in pipeline::write(&lowered.document, &table)? {
+    // Each public module includes a file of its own.
+    let resources = out.join("resources");
+    std::fs::create_dir_all(&resources)
+        .map_err(|error| Problem::new(resources.display().to_string(), error.to_string()))?;
+    for (file, text) in codegen::write(&lowered.document, &table)? {
         let path = out.join(file);
         std::fs::write(&path, text)
             .map_err(|error| Problem::new(path.display().to_string(), error.to_string()))?;

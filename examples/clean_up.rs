@@ -1,7 +1,7 @@
-//! Deletes flow runs that ended long ago: `cargo run --example clean_up -- 30` says how many ended more
-//! than 30 days ago, and with `--yes` behind it deletes them.
+//! Deletes flow runs that ended long ago: `cargo run --example clean_up -- 30` prints how many ended more
+//! than 30 days ago; with `--yes` added, it deletes them.
 //!
-//! The server is the one that Prefect's own tools would take (`PREFECT_API_URL`, the profile).
+//! It uses the same server as Prefect's own tools (`PREFECT_API_URL`, or the profile).
 
 use chrono::Utc;
 use prefect_sdk::types::StateType;
@@ -24,7 +24,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Returns how many were deleted, or would be.
+/// Deletes old flow runs if `yes` is set. Returns how many were deleted, or would be.
 pub async fn run(client: &Client, days: u32, yes: bool) -> Result<usize> {
     let long_ago = Utc::now() - chrono::Duration::days(days.into());
     let old = || {
@@ -40,7 +40,7 @@ pub async fn run(client: &Client, days: u32, yes: bool) -> Result<usize> {
     let count = old().dry_run().await?;
     println!("{count} flow runs ended more than {days} days ago");
     if !yes {
-        println!("nothing was deleted; say --yes to delete them");
+        println!("nothing was deleted; add --yes to delete them");
         return Ok(count as usize);
     }
     let deleted = old()

@@ -1,6 +1,7 @@
-//! Which settings apply here, where they come from, and what is wrong with the connection, if anything.
+//! Prints which settings apply here, where they come from, and what, if anything, is wrong with the
+//! connection.
 //!
-//! `cargo run --example connection`, wherever `prefect` works.
+//! Run `cargo run --example connection` wherever `prefect` works.
 
 use prefect_sdk::Settings;
 

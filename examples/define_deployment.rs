@@ -1,13 +1,18 @@
-//! Defines a deployment that runs every morning, when a worker of its pool is there, and an automation that
-//! runs a second one when it fails: `cargo run --features schedules --example define_deployment`.
+//! Defines a deployment that runs every morning, if its pool has a worker, and an automation that runs a
+//! second deployment when the first one fails:
+//! `cargo run --features schedules --example define_deployment`.
 //!
-//! Running it again makes no second one; it replaces schedule and trigger. The server is the one that Prefect's own tools would take
-//! (`PREFECT_API_URL`, the profile).
+//! Running it again creates nothing twice; it replaces the schedule and the trigger. It uses the same server
+//! as Prefect's own tools (`PREFECT_API_URL`, or the profile).
 
 use std::time::Duration;
 
 use prefect_sdk::types::{DeploymentCreate, FlowCreate, WorkPoolCreate};
-use prefect_sdk::{Automation, Client, Result, Schedule, actions, event};
+use prefect_sdk::{
+    Client, Result,
+    automations::{Automation, actions, event},
+    deployments::Schedule,
+};
 use serde_json::json;
 
 #[tokio::main]
@@ -15,7 +20,7 @@ async fn main() -> Result<()> {
     run(&Client::from_env()?).await
 }
 
-/// Defines all of it.
+/// Defines the work pool, the flow, both deployments and the automation.
 pub async fn run(client: &Client) -> Result<()> {
     let pool = WorkPoolCreate::new("batch").type_("process");
     client.work_pools().ensure(&pool).await?;
@@ -54,7 +59,7 @@ pub async fn run(client: &Client) -> Result<()> {
                 .within(Duration::from_secs(3600)),
         )
         .then(actions::run_deployment(repair.id).parameters(json!({ "full": true })));
-    // Names of automations are not unique, so that creating it twice would make two.
+    // Names of automations are not unique, so creating it twice would make two.
     let automations = client.automations();
     let id = match automations.get_by_name_opt("repair etl").await? {
         Some(found) => {

@@ -1,7 +1,8 @@
-//! Writes all flow runs of the last week as JSON, one a line: `cargo run --example export_runs > runs.jsonl`.
-//! Progress goes to standard error. However many there are, memory stays small.
+//! Writes all flow runs of the last week as JSON, one per line:
+//! `cargo run --example export_runs > runs.jsonl`. Progress goes to standard error. Memory use stays
+//! small, however many runs there are.
 //!
-//! The server is the one that Prefect's own tools would take (`PREFECT_API_URL`, the profile).
+//! It uses the same server as Prefect's own tools (`PREFECT_API_URL`, or the profile).
 
 use std::error::Error;
 use std::io::{self, BufWriter, Write};
@@ -17,9 +18,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns how many were written.
+/// Writes the runs to `out`, and returns how many there were.
 pub async fn run(client: &Client, out: &mut impl Write) -> Result<i64, Box<dyn Error>> {
-    // With an end, runs that come while this goes on do not move those that are there.
+    // With an end time, runs that are created during the export do not shift the pages.
     let now = Utc::now();
     let a_week_ago = now - chrono::Duration::weeks(1);
     let total = client

@@ -1,7 +1,7 @@
-//! Infrastructure as code: work pools, their queues, limits and variables as this file says, whether they
-//! are there already or not: `cargo run --example infrastructure`.
+//! Infrastructure as code: creates the work pools, queues, limits and variables that this file defines, or
+//! updates those that exist: `cargo run --example infrastructure`.
 //!
-//! The server is the one that Prefect's own tools would take (`PREFECT_API_URL`, the profile).
+//! It uses the same server as Prefect's own tools (`PREFECT_API_URL`, or the profile).
 
 use prefect_sdk::types::{ConcurrencyLimitV2Create, WorkPoolCreate, WorkQueueCreate};
 use prefect_sdk::{Client, Result};
@@ -12,7 +12,7 @@ async fn main() -> Result<()> {
     run(&Client::from_env()?).await
 }
 
-/// Sees to it that all is as it should be.
+/// Creates or updates everything that this file defines.
 pub async fn run(client: &Client) -> Result<()> {
     let pools = client.work_pools();
     for (pool, kind, at_once) in [("batch", "process", 20), ("reports", "process", 5)] {

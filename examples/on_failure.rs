@@ -1,13 +1,13 @@
-//! Waits for flow runs that fail or crash, prints a line about each, and puts a report into the run, which the UI
-//! shows among its artifacts: `cargo run --example on_failure`, until Ctrl-C.
+//! Waits for flow runs that fail or crash, prints a line about each, and adds a report to the run, which the
+//! UI shows among its artifacts: `cargo run --example on_failure`. Ctrl-C ends it.
 //!
-//! The server is the one that Prefect's own tools would take (`PREFECT_API_URL`, the profile).
+//! It uses the same server as Prefect's own tools (`PREFECT_API_URL`, or the profile).
 
 use std::error::Error;
 use std::io::{self, Write};
 
 use prefect_sdk::types::ReceivedEvent;
-use prefect_sdk::{Artifact, Client, Received};
+use prefect_sdk::{Client, artifacts::Artifact, events::EventUpdate};
 use uuid::Uuid;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -18,9 +18,9 @@ async fn main() -> Result<()> {
     run(&Client::from_env()?, &mut io::stdout(), None).await
 }
 
-/// Ends after so many runs, if that is said.
+/// Reports failures to `out`, and returns after `how_many` runs if that is set.
 pub async fn run(client: &Client, out: &mut impl Write, how_many: Option<usize>) -> Result<()> {
-    // Events are named after the name of the state, which is another one when the time of a run is over.
+    // Events are named after the state's name, which is `TimedOut` for a run that exceeds its time limit.
     let events = client
         .events()
         .subscribe()
@@ -34,18 +34,18 @@ pub async fn run(client: &Client, out: &mut impl Write, how_many: Option<usize>)
             return Ok(());
         };
         match received? {
-            Received::Event(event) => {
+            EventUpdate::Event(event) => {
                 count += usize::from(report(client, &event, out).await?);
             }
-            // Printed for whoever wants to look; what the server has stored still comes.
-            Received::MayHaveMissed(gap) => eprintln!("{gap}"),
+            // Only printed: events that the server has stored are still delivered.
+            EventUpdate::Gap(gap) => eprintln!("{gap}"),
             _ => {}
         }
     }
     Ok(())
 }
 
-/// Returns whether there is such a run: it may have been deleted since.
+/// Reports one failure. Returns whether the run exists: it may have been deleted since.
 async fn report(client: &Client, event: &ReceivedEvent, out: &mut impl Write) -> Result<bool> {
     let label = |key: &str| event.resource.get(key).map(String::as_str);
     let id = label("prefect.resource.id").and_then(|id| id.strip_prefix("prefect.flow-run."));
@@ -63,7 +63,7 @@ async fn report(client: &Client, event: &ReceivedEvent, out: &mut impl Write) ->
     let message = label("prefect.state-message").unwrap_or("no message");
     let at = event.occurred.format("%F %T UTC");
     let attempt = run.run_count.unwrap_or_default();
-    // Where the UI of a server of one's own has the run; that of Prefect Cloud is elsewhere.
+    // The page of the run in the UI of a self-hosted server; Prefect Cloud has its UI elsewhere.
     let url = client.api_url().trim_end_matches('/').strip_suffix("/api");
     let url = url.map(|ui| format!("{ui}/runs/flow-run/{id}"));
 

@@ -1,4 +1,4 @@
-//! A concurrency limit from its creation to its end, on a real Prefect server.
+//! Creates, changes, uses and deletes a concurrency limit on a real Prefect server.
 //!
 //! With `PREFECT_API_URL` set it uses that server; otherwise it starts one of its own:
 //! `cargo run --features local-server --example quickstart`

@@ -1,8 +1,8 @@
-//! Starts a run of a deployment, and shows its states and log lines as they come:
+//! Starts a run of a deployment, and shows its states and log lines as they arrive:
 //! `cargo run --example run_and_follow -- etl/nightly '{"full": true}'`
 //!
-//! Ends with exit code 0 when the run has completed, else with 1. Ctrl-C ends this, and not the run. The server is
-//! the one that Prefect's own tools would take (`PREFECT_API_URL`, the profile).
+//! Exits with code 0 if the run completes, otherwise with 1. Ctrl-C ends this program but not the run. It
+//! uses the same server as Prefect's own tools (`PREFECT_API_URL`, or the profile).
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _, Write};
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Local, Utc};
 use prefect_sdk::types::{State, StateType};
-use prefect_sdk::{Client, RunUpdate};
+use prefect_sdk::{Client, flow_runs::RunUpdate};
 use serde_json::{Value, json};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
-// Colours of the terminal.
+// ANSI codes for text styles and colours.
 const PLAIN: u8 = 0;
 const DIM: u8 = 2;
 const RED: u8 = 31;
@@ -35,7 +35,7 @@ async fn main() -> Result<ExitCode> {
             (deployment, serde_json::from_str(&parameters)?)
         }
         _ => {
-            eprintln!("run_and_follow FLOW/DEPLOYMENT ['{{\"parameter\": …}}']");
+            eprintln!("usage: run_and_follow FLOW/DEPLOYMENT ['{{\"parameter\": …}}']");
             return Ok(ExitCode::from(2));
         }
     };
@@ -47,7 +47,7 @@ async fn main() -> Result<ExitCode> {
     }
 }
 
-/// Returns whether the run has completed.
+/// Starts a run and follows it. Returns whether it completed.
 pub async fn run(
     client: &Client,
     deployment: &str,
@@ -58,17 +58,18 @@ pub async fn run(
     let run = client.deployments().run(deployment).parameters(parameters);
     let run = run.send().await?;
     let (mut screen, start) = (Screen { out, is_terminal }, Instant::now());
-    let name = run.name.as_deref().unwrap_or_default();
+    let name = run.snapshot().and_then(|run| run.name.as_deref());
+    let name = name.unwrap_or_default();
     screen.line(Utc::now(), PLAIN, &format!("{name} of {deployment}"))?;
-    let mut updates = client.flow_runs().watch(run.id());
+    let mut updates = run.watch();
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     let (mut last, mut frame) = (None, 0);
     loop {
-        // Nothing is lost when the spinner is turned: `next` may be dropped at any time.
+        // No update is lost when the spinner is drawn: the future of `next` may be dropped at any time.
         let update = tokio::select! {
             update = updates.next() => update,
             _ = ticks.tick(), if is_terminal => {
-                let state = last.as_ref().map_or("not seen yet", name_of);
+                let state = last.as_ref().map_or("no state yet", name_of);
                 let seconds = start.elapsed().as_secs();
                 screen.spinner(FRAMES[frame % FRAMES.len()], &format!("{state} {seconds} s"))?;
                 frame += 1;
@@ -94,7 +95,7 @@ pub async fn run(
                 screen.line(log.timestamp, colour, &format!("{level:8} {}", log.message))?;
             }
             Some(Ok(_)) => {}
-            // Over, or an error.
+            // The run has ended, or there was an error.
             end => {
                 screen.clear()?;
                 end.transpose()?;
@@ -117,7 +118,7 @@ fn colour_of(state: &StateType) -> u8 {
     }
 }
 
-/// Lines, and on a terminal a spinner below them.
+/// Prints lines and, on a terminal, a spinner below them.
 struct Screen<'a, W> {
     out: &'a mut W,
     is_terminal: bool,

@@ -1,6 +1,6 @@
-//! Six processes share three slots, and one that holds a slot is killed with SIGKILL. Nobody tidies up
-//! after it, and still its slot comes back: when its lease has ended. It takes about 75 s, and a table
-//! shows who waits and who holds.
+//! Six processes share three slots, and one that holds a slot is killed with SIGKILL. Nothing cleans up
+//! after it, but the server frees its slot when its lease expires. This takes about 75 s; a table shows
+//! which processes wait and which hold a slot.
 //!
 //! With `PREFECT_API_URL` set it uses that server; otherwise it starts one of its own:
 //! `cargo run --features local-server --example shared_limit`
@@ -18,20 +18,20 @@ use uuid::Uuid;
 
 const WORKERS: usize = 6;
 const SLOTS: i64 = 3;
-/// The shortest that there is.
+/// The duration of a lease: the shortest that Prefect allows.
 const LEASE: Duration = Duration::from_secs(60);
-/// How long a worker holds its slot, about.
+/// How long a worker holds its slot, approximately.
 const HOLD: Duration = Duration::from_secs(3);
-/// When one of them is killed.
+/// How long after the start a worker is killed.
 const KILL_AFTER: Duration = Duration::from_secs(10);
 
-// What a worker is doing. The first three it says itself, on its standard output.
+// The states of a worker. It prints the first three itself, to its standard output.
 const WAITING: &str = "waiting";
 const HOLDING: &str = "holding";
 const FREE: &str = "free";
 const KILLED: &str = "killed";
 
-/// Which worker, what it does, and since when.
+/// The index of a worker, its state, and since when it is in that state.
 type Said = (usize, &'static str, Instant);
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -40,9 +40,9 @@ async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
         (None, _) => {}
-        // This program again, as one of its own workers.
+        // This program has started itself again, as a worker.
         (Some("worker"), Some(limit)) => return work(&Client::from_env()?, &limit).await,
-        (Some(other), _) => return Err(format!("{other:?} is not expected").into()),
+        (Some(other), _) => return Err(format!("unexpected argument: {other:?}").into()),
     }
     // Kept until the end: dropping it stops the server.
     let url = std::env::var_os("PREFECT_API_URL").filter(|url| !url.is_empty());
@@ -50,7 +50,7 @@ async fn main() -> Result<()> {
         Some(_) => (Client::from_env()?, None),
         None => {
             println!("PREFECT_API_URL is not set: starting a Prefect server …");
-            // How often it looks for leases that have ended: every 15 s, if nothing is said.
+            // The interval at which the server checks for expired leases. Default: 15 s.
             let every = "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS";
             let server = LocalServer::builder().env(every, "1").start().await?;
             (server.client()?, Some(server))
@@ -68,7 +68,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// What a worker does until its standard input is closed, which also happens when its parent is killed.
+/// Runs a worker until its standard input is closed, which also happens when its parent is killed.
 pub async fn work(client: &Client, limit: &str) -> Result<()> {
     let (open, closed) = tokio::sync::oneshot::channel::<()>();
     std::thread::spawn(move || {
@@ -82,8 +82,8 @@ pub async fn work(client: &Client, limit: &str) -> Result<()> {
 }
 
 async fn take_turns(client: &Client, limit: &str) -> Result<()> {
-    // The server asks those whom it refuses to wait for about as long as slots are held, up to half a
-    // minute. That is kind to it, but here somebody is watching.
+    // The server asks the clients that it refuses to wait for about as long as slots are held, up to 30 s.
+    // That spares the server, but here somebody is watching.
     let client = client.with_retry(RetryPolicy::default().max_delay(Duration::from_secs(1)));
     let limit = client.concurrency(limit).lease(LEASE);
     let mut out = io::stdout();
@@ -92,15 +92,15 @@ async fn take_turns(client: &Client, limit: &str) -> Result<()> {
         let slot = limit.acquire().await?;
         writeln!(out, "{HOLDING}")?;
         sleep(HOLD.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
-        // Said before it is so: who is shown as holding a slot does hold one.
+        // Printed before the release, so that a worker that is shown as holding a slot does hold one.
         writeln!(out, "{FREE}")?;
         slot.release().await?;
         sleep(Duration::from_millis(fastrand::u64(300..1000))).await;
     }
 }
 
-/// Runs the workers, which `worker` makes for the name of a limit, and kills one. Returns how long it
-/// took until the living held all slots.
+/// Runs the workers and kills one; `worker` returns the command of a worker for the name of a limit.
+/// Returns how long it took after the kill until the others held all slots.
 pub async fn run(
     client: &Client,
     worker: impl Fn(&str) -> Command,
@@ -114,11 +114,11 @@ pub async fn run(
     writeln!(out, "{WORKERS} processes share {SLOTS} slots.")?;
     writeln!(out, "In {KILL_AFTER:?} one that holds a slot is killed.\n")?;
     let watched = timeout(4 * LEASE, watch(client, &name, worker, out, is_terminal)).await;
-    // The workers have ended by now, also if there was an error.
+    // The workers have ended by now, even if there was an error.
     let deleted = limits.delete(&name).await;
     let (took, ()) = (watched??, deleted?);
     writeln!(out, "\n{took:.1?} after the kill its slot is used again:")?;
-    writeln!(out, "the lease has ended.")?;
+    writeln!(out, "its lease has expired.")?;
     Ok(took)
 }
 
@@ -145,7 +145,7 @@ async fn watch(
         }
         for worker in workers.iter_mut().filter(|worker| worker.killed.is_none()) {
             if worker.child.try_wait()?.is_some() {
-                return Err("a worker has ended by itself".into());
+                return Err("a worker has ended unexpectedly".into());
             }
         }
         let picture = picture(&workers, held, is_terminal);
@@ -153,7 +153,7 @@ async fn watch(
             if !is_terminal {
                 write!(out, "{:5.1} s  ", start.elapsed().as_secs_f64())?;
             } else if !last.is_empty() {
-                // Up to where the one before begins.
+                // Moves the cursor up to the first row of the previous table.
                 write!(out, "\x1b[{}A", WORKERS + 1)?;
             }
             write!(out, "{picture}")?;
@@ -163,10 +163,10 @@ async fn watch(
         let holding = workers.iter().filter(|worker| worker.state == HOLDING);
         let holding = holding.count() as i64;
         match workers.iter().find_map(|worker| worker.killed) {
-            // The limit lets no more hold a slot than these, so the dead one does not any longer.
+            // Living workers hold all slots of the limit, so the killed one does not hold one any more.
             Some(killed) if (held, holding) == (SLOTS, SLOTS) => return Ok(killed.elapsed()),
             None if start.elapsed() > KILL_AFTER => {
-                // Not one that may be about to give its slot back.
+                // A worker that has held its slot for longer may be about to release it.
                 let fresh = |worker: &&mut Worker| {
                     worker.state == HOLDING && worker.since.elapsed() < HOLD / 2
                 };
@@ -180,7 +180,7 @@ async fn watch(
     }
 }
 
-/// Rows for a terminal, to be drawn over those before; else one line.
+/// Returns rows for a terminal, which are drawn over the previous ones, or else one line.
 fn picture(workers: &[Worker], held: i64, is_terminal: bool) -> String {
     let count = format!("held {held} of {SLOTS}");
     if !is_terminal {
@@ -191,7 +191,7 @@ fn picture(workers: &[Worker], held: i64, is_terminal: bool) -> String {
     for (number, worker) in (1..).zip(workers) {
         let (pid, age) = (worker.child.id(), worker.since.elapsed());
         let state = match worker.killed {
-            // Its lease began when it took its slot, and was not renewed so soon.
+            // Its lease began when it took its slot, and was not renewed before the kill.
             Some(killed) => {
                 let ago = killed.elapsed().as_secs();
                 let left = LEASE.saturating_sub(age).as_secs();
@@ -208,7 +208,7 @@ fn picture(workers: &[Worker], held: i64, is_terminal: bool) -> String {
     format!("{rows}\x1b[K\x1b[1m{count}\x1b[0m\n")
 }
 
-/// A process, killed when this is dropped.
+/// A worker process, which is killed when this is dropped.
 struct Worker {
     child: Child,
     state: &'static str,
@@ -217,7 +217,7 @@ struct Worker {
 }
 
 impl Worker {
-    /// What it says goes to `said`, with its index.
+    /// Starts the process; the states that it prints are sent to `said`, with its index.
     fn start(mut command: Command, index: usize, said: Sender<Said>) -> Result<Self> {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut worker = Self {

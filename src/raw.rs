@@ -1,8 +1,8 @@
 //! The generated client: every operation of the API, one method each.
 //!
-//! It goes through the same transport as everything else: authentication, retries, errors. Methods are
-//! named after the server's own functions, take path parameters by position and the body last,
-//! and return the reply with its status and headers.
+//! It uses the same transport as the rest of the SDK, with its authentication, retries and errors. Methods
+//! are named after the server's own functions, take path parameters by position and the body last, and
+//! return the reply with its status and headers.
 //!
 //! ```no_run
 //! # async fn example() -> prefect_sdk::Result<()> {
@@ -15,11 +15,12 @@
 //! # }
 //! ```
 
-pub use progenitor_client::{ByteStream, ResponseValue};
-
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::transport::{Operation, Transport, segment};
+use crate::retry::RetryPolicy;
+pub use crate::transport::{ByteStream, Response};
+use crate::transport::{Channel, Operation, Transport, segment};
 
 /// All operations of the Prefect API, as generated; see [`crate::Client::raw`].
 pub struct Client {
@@ -31,14 +32,25 @@ pub struct Client {
 impl Client {
     pub(crate) fn with_transport(transport: Transport) -> Self {
         Self {
-            baseurl: transport.shared_api_url(),
-            client: transport.http().clone(),
+            baseurl: transport.channel().shared_api_url(),
+            client: transport.channel().http().clone(),
             inner: transport,
         }
     }
 
-    pub(crate) fn transport(&self) -> &Transport {
-        &self.inner
+    /// The same operations with another retry policy.
+    pub(crate) fn with_retry(&self, policy: RetryPolicy) -> Self {
+        Self::with_transport(self.inner.with_retry(policy))
+    }
+
+    /// The same operations with another timeout.
+    pub(crate) fn with_timeout(&self, timeout: Duration) -> Self {
+        Self::with_transport(self.inner.with_timeout(timeout))
+    }
+
+    /// The connections, with the retry policy and the timeout of this client.
+    pub(crate) fn channel(&self) -> &Channel {
+        self.inner.channel()
     }
 }
 

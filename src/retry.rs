@@ -5,22 +5,24 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-/// How often a failed request is repeated, and how long is waited before.
+use crate::runtime::Backoff;
+
+/// How often a failed request is repeated, and how long to wait before each repetition.
 ///
-/// Repeated are requests that got no reply or a part of one, and those answered 408, 429, 502 or
-/// 503; but a request that may have been carried out is repeated only when doing it twice changes
-/// nothing more: see [`Error::may_have_happened`](crate::Error::may_have_happened). A connection
-/// that is refused is repeated once the client has reached the server before; the very first one
-/// fails at once, for then the URL is likely to be wrong.
+/// A request is repeated if it got no reply or only a part of one, or was answered with 408, 429, 502 or
+/// 503. A request that may have been executed is repeated only if executing it twice changes nothing
+/// more: see [`Error::may_have_happened`](crate::Error::may_have_happened). A refused connection is tried
+/// again if the client has reached the server before; otherwise the call fails at once, because the URL is
+/// likely to be wrong.
 ///
-/// The wait before the *n*-th repetition is `base_delay` × 2ⁿ⁻¹, at most `max_delay`, more or less by
-/// the jitter. When the server names a time (`Retry-After`) that is taken instead, at most
-/// `max_delay`, and the jitter only adds to it. A server under maintenance
-/// (`Prefect-Maintenance: true`) is asked until it is back; only the deadline ends that. (But what is
-/// done in parts, as bulk deletions and logs, is not repeated when a part may be done.)
+/// The wait before the *n*-th repetition is `base_delay` × 2ⁿ⁻¹, at most `max_delay`, varied by the
+/// jitter. A wait that the server asks for (`Retry-After`) is used instead, at most `max_delay`, and the
+/// jitter only adds to it. While the server is under maintenance (`Prefect-Maintenance: true`), requests
+/// are repeated until it is back; only the deadline ends that. (But an operation that is executed in
+/// parts, such as a bulk deletion or the sending of logs, is not repeated if a part may have been executed.)
 ///
-/// The default is that of Prefect's own client, but for the cap: 6 attempts, 2 s, 60 s, 0.2, no
-/// deadline.
+/// The default is that of Prefect's own client, except for `max_delay`: 6 attempts, `base_delay` 2 s,
+/// `max_delay` 60 s, jitter 0.2, no deadline.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +33,7 @@ use reqwest::StatusCode;
 ///     .retry(RetryPolicy::default().attempts(3).deadline(Duration::from_secs(30)))
 ///     .build()?;
 ///
-/// // For one call, or as many as one likes:
+/// // For one call, or for several:
 /// let impatient = client.with_retry(RetryPolicy::none());
 /// # Ok::<(), prefect_sdk::Error>(())
 /// ```
@@ -39,9 +41,7 @@ use reqwest::StatusCode;
 #[must_use]
 pub struct RetryPolicy {
     attempts: u32,
-    base_delay: Duration,
-    max_delay: Duration,
-    jitter: f64,
+    backoff: Backoff,
     deadline: Option<Duration>,
     extra_codes: BTreeSet<StatusCode>,
 }
@@ -50,9 +50,7 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             attempts: 6,
-            base_delay: Duration::from_secs(2),
-            max_delay: Duration::from_secs(60),
-            jitter: 0.2,
+            backoff: Backoff::new(Duration::from_secs(2), Duration::from_secs(60)),
             deadline: None,
             extra_codes: BTreeSet::new(),
         }
@@ -60,12 +58,12 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// No repetition.
+    /// A policy without repetitions.
     pub fn none() -> Self {
         Self::default().attempts(1)
     }
 
-    /// How often a request is sent at most, the first time included; 0 means 1.
+    /// The maximum number of times that a request is sent, including the first; 0 means 1.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
@@ -73,37 +71,37 @@ impl RetryPolicy {
 
     /// The wait before the first repetition; each further one is twice as long.
     pub fn base_delay(mut self, delay: Duration) -> Self {
-        self.base_delay = delay;
+        self.backoff = self.backoff.base(delay);
         self
     }
 
-    /// The longest wait, also when the server asks for a longer one.
+    /// The longest wait, even when the server asks for a longer one.
     pub fn max_delay(mut self, delay: Duration) -> Self {
-        self.max_delay = delay;
+        self.backoff = self.backoff.max(delay);
         self
     }
 
-    /// By how much of itself a wait varies: 0.2 makes 10 s one of 8 to 12 s.
+    /// The fraction by which a wait varies: 0.2 turns 10 s into 8 to 12 s.
     ///
-    /// What is no number, or negative, is 0; more than 1 is 1.
+    /// A value that is negative or not a number counts as 0, and one above 1 as 1.
     pub fn jitter(mut self, factor: f64) -> Self {
-        self.jitter = if factor > 0.0 { factor.min(1.0) } else { 0.0 };
+        self.backoff = self.backoff.jitter(factor);
         self
     }
 
-    /// The time for a whole call: repetitions, waits, and what is asked before (a CSRF token, the
-    /// server's version) included; of a stream, up to its beginning.
+    /// The time limit of a whole call, including repetitions, waits and the requests before it (for a CSRF
+    /// token and the server's version); for a stream, until it begins.
     ///
-    /// A wait that would go beyond it is not begun: the call fails with what it has.
+    /// A wait that would exceed it is not begun: the call fails with the last error.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// Statuses that are repeated beside 408, 429, 502 and 503.
+    /// Statuses after which a request is repeated, in addition to 408, 429, 502 and 503.
     ///
-    /// A 4xx says that nothing was done, and is repeated for every operation; another one only when
-    /// doing it twice changes nothing more.
+    /// A 4xx means that nothing was executed, so every operation is repeated after it; after another status
+    /// an operation is repeated only if executing it twice changes nothing more.
     pub fn extra_codes(mut self, codes: impl IntoIterator<Item = StatusCode>) -> Self {
         self.extra_codes = codes.into_iter().collect();
         self
@@ -113,79 +111,18 @@ impl RetryPolicy {
         attempts < self.attempts
     }
 
+    /// Whether a request that was answered with this status may be sent again.
     pub(crate) fn repeats(&self, status: StatusCode) -> bool {
         matches!(status.as_u16(), 408 | 429 | 502 | 503) || self.extra_codes.contains(&status)
     }
 
-    /// The deadline, if there is one.
+    /// The time limit of a whole call, if there is one.
     pub(crate) fn deadline_after(&self) -> Option<Duration> {
         self.deadline
     }
 
-    /// The wait after so many failures, with `random` between 0 and 1.
-    pub(crate) fn delay(
-        &self,
-        failures: u32,
-        retry_after: Option<Duration>,
-        random: f64,
-    ) -> Duration {
-        let (delay, factor) = match retry_after {
-            Some(asked) => (asked.min(self.max_delay), self.jitter * random),
-            None => {
-                let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-                let delay = self.base_delay.saturating_mul(doubled).min(self.max_delay);
-                (delay, self.jitter * (2.0 * random - 1.0))
-            }
-        };
-        // `mul_f64` panics beyond what a `Duration` holds, which a server can ask for.
-        let varied = Duration::try_from_secs_f64(delay.as_secs_f64() * (1.0 + factor));
-        varied.unwrap_or(self.max_delay).min(self.max_delay)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seconds(policy: &RetryPolicy, failures: u32, asked: Option<f64>, random: f64) -> f64 {
-        let asked = asked.map(Duration::from_secs_f64);
-        policy.delay(failures, asked, random).as_secs_f64()
-    }
-
-    #[test]
-    fn waits_double_up_to_the_cap() {
-        let policy = RetryPolicy::default().jitter(0.0);
-        let waits: Vec<_> = (1..=7).map(|n| seconds(&policy, n, None, 0.5)).collect();
-        assert_eq!(waits, [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
-        assert_eq!(seconds(&policy, u32::MAX, None, 0.5), 60.0);
-    }
-
-    #[test]
-    fn jitter_is_on_both_sides_of_our_own_wait_and_only_above_the_servers() {
-        let policy = RetryPolicy::default();
-        assert_eq!(seconds(&policy, 1, None, 0.0), 1.6);
-        assert_eq!(seconds(&policy, 1, None, 1.0), 2.4);
-        assert_eq!(seconds(&policy, 1, Some(5.0), 0.0), 5.0);
-        assert_eq!(seconds(&policy, 1, Some(5.0), 1.0), 6.0);
-        assert_eq!(seconds(&policy, 1, Some(0.0), 1.0), 0.0);
-    }
-
-    #[test]
-    fn what_the_server_asks_for_is_capped() {
-        let policy = RetryPolicy::default();
-        assert_eq!(seconds(&policy, 1, Some(86_400.0), 1.0), 60.0);
-    }
-
-    #[test]
-    fn no_wait_is_too_long_to_count() {
-        let policy = RetryPolicy::default().max_delay(Duration::MAX);
-        assert!(policy.delay(1, Some(Duration::MAX), 1.0) >= Duration::from_secs(1 << 60));
-    }
-
-    #[test]
-    fn senseless_jitter_does_no_harm() {
-        for (factor, jitter) in [(f64::NAN, 0.0), (-1.0, 0.0), (f64::INFINITY, 1.0)] {
-            assert_eq!(RetryPolicy::default().jitter(factor).jitter, jitter);
-        }
+    /// The waits between attempts.
+    pub(crate) fn backoff(&self) -> &Backoff {
+        &self.backoff
     }
 }

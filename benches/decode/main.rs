@@ -1,6 +1,6 @@
 //! Decoding a page of 200 flow runs: the SDK's types against hand-written serde structs.
 //!
-//! `cargo bench --bench decode`. The page is a real one, of 478 kB. The floor is what a careful
+//! `cargo bench -p prefect-sdk-benches --bench decode`. The page is a real one, of 478 kB. The floor is what a careful
 //! program would write by hand: derived structs with all fields, UUIDs and date-times, and labels
 //! as an untagged enum; once with `serde_json::Value` for free JSON, which loses what 64 bits cannot
 //! hold, and once with the raw text, which does not.

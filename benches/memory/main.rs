@@ -1,8 +1,8 @@
-//! What a long list costs: 100,000 flow runs by the SDK's `Pager`, and by raw reqwest with hand-written
-//! serde structs, 200 at a time, each in a process of its own, by turns.
+//! The cost of a long list: 100,000 flow runs are read by the SDK's `Pager` and by raw reqwest with
+//! hand-written serde structs, 200 at a time. The two take turns, each in a process of its own.
 //!
-//! `cargo bench --bench memory` prints the peak memory of the whole process (VmHWM; Linux only), the time
-//! and the CPU time of each.
+//! `cargo bench -p prefect-sdk-benches --bench memory` prints the peak memory of the whole process (VmHWM; Linux only) and the
+//! time of each.
 
 #[path = "../overhead/clients.rs"]
 #[allow(dead_code)]
@@ -35,7 +35,7 @@ fn main() {
     }
 }
 
-/// One list, and what it took.
+/// Reads the runs with one client, and prints the peak memory in kB and the time in seconds.
 async fn list(kind: &str, server: SocketAddr) {
     let begun = Instant::now();
     match (kind, Client::sdk(server)) {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::floor;
 
-/// What both do.
+/// Either client; both do the same work.
 #[derive(Clone)]
 pub enum Client {
     Sdk(prefect_sdk::Client),
@@ -27,9 +27,9 @@ impl Client {
         Self::Sdk(client.expect("a client"))
     }
 
-    /// As a careful program would set it up.
+    /// Sets reqwest up as a careful program would.
     pub fn raw(server: SocketAddr) -> Self {
-        // It fails if the SDK has installed it already.
+        // This fails if the SDK has already installed a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut headers = reqwest::header::HeaderMap::new();
         headers.insert("x-prefect-api-version", "0.8.4".parse().expect("a value"));
@@ -44,7 +44,7 @@ impl Client {
         Self::Raw(client.expect("a client"), format!("http://{server}/api"))
     }
 
-    /// The smallest reply there is: what it costs is not the reply.
+    /// Requests the smallest reply there is, so that the cost is not the reply's.
     pub async fn hello(&self) -> String {
         match self {
             Self::Sdk(client) => client.raw().hello().await.expect("a reply").into_inner(),
@@ -56,7 +56,7 @@ impl Client {
         }
     }
 
-    /// One run.
+    /// Reads one run.
     pub async fn read(&self, id: &Uuid) -> Uuid {
         match self {
             Self::Sdk(client) => {
@@ -74,7 +74,7 @@ impl Client {
         }
     }
 
-    /// A page of 200 runs.
+    /// Reads a page of 200 runs.
     pub async fn page(&self, offset: i64) -> usize {
         match self {
             Self::Sdk(client) => {

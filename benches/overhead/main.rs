@@ -1,7 +1,7 @@
-//! What the SDK costs: the same work by it and by raw reqwest with hand-written serde structs, on the
-//! same server in this process.
+//! The overhead of the SDK: it and raw reqwest with hand-written serde structs do the same work on the same
+//! server in this process.
 //!
-//! `cargo bench --bench overhead` prints ratios first (latency, CPU time, allocations, peak memory;
+//! `cargo bench -p prefect-sdk-benches --bench overhead` prints ratios first (latency, CPU time, allocations, peak memory;
 //! Linux only) and then criterion's times.
 
 mod clients;
@@ -18,14 +18,14 @@ use uuid::Uuid;
 
 const PAGES: i64 = 50;
 
-/// One call after the other, of the smallest.
+/// Makes the smallest call, one call after the other.
 async fn words(client: &Client, calls: usize) {
     for _ in 0..calls {
         client.hello().await;
     }
 }
 
-/// One call after the other.
+/// Reads a run, one call after the other.
 async fn small_calls(client: &Client, calls: usize) {
     let id = Uuid::nil();
     for _ in 0..calls {
@@ -33,7 +33,7 @@ async fn small_calls(client: &Client, calls: usize) {
     }
 }
 
-/// So many calls, 64 at a time.
+/// Makes this many calls, 64 at a time.
 async fn together(client: &Client, calls: usize) {
     let workers = (0..64).map(|_| {
         let client = client.clone();
@@ -44,7 +44,7 @@ async fn together(client: &Client, calls: usize) {
     }
 }
 
-/// Slots taken and given back, one after the other.
+/// Takes slots and gives them back, one after the other.
 async fn holds(client: &Client, slots: usize) {
     for _ in 0..slots {
         client.hold().await;

@@ -1,4 +1,4 @@
-//! Ratios, from rounds in which the two clients take turns: what disturbs one disturbs the other.
+//! Ratios from rounds in which the two clients take turns, so that a disturbance affects both.
 
 use std::alloc::System;
 use std::net::SocketAddr;
@@ -16,14 +16,14 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const ROUNDS: usize = 31;
 
-/// Names the client whose memory this process is to show.
+/// The environment variable that names the client whose peak memory this process prints.
 const CHILD: &str = "PREFECT_SDK_BENCH_CHILD";
 
-/// What one round takes.
+/// The cost of one round.
 #[derive(Clone, Copy)]
 struct Cost {
     latency: Duration,
-    /// Of the threads that the client runs on; the server has its own.
+    /// The CPU time of the threads that the client runs on; the server has its own threads.
     cpu: Duration,
     allocations: usize,
 }
@@ -38,7 +38,7 @@ pub fn print(runtime: &Runtime, server: SocketAddr) {
     let row = |name: &str, round: &dyn Fn(&Client)| {
         let rounds: Vec<[Cost; 2]> = (0..=ROUNDS)
             .map(|number| {
-                // Who goes first changes, too.
+                // The client that goes first alternates, too.
                 let [mut one, mut two] = [0, 1].map(|turn| (turn + number) % 2);
                 let first = measure(|| round(&clients[one]));
                 let second = measure(|| round(&clients[two]));
@@ -98,7 +98,7 @@ fn measure(round: impl FnOnce()) -> Cost {
     }
 }
 
-/// The CPU time of this thread and of the SDK's own, as Linux tells it.
+/// The CPU time of this thread and of the SDK's own, as Linux reports it.
 fn client_cpu() -> Duration {
     let this = std::fs::read_link("/proc/thread-self").expect("Linux");
     let of = |task: &std::path::Path| {
@@ -117,7 +117,7 @@ fn client_cpu() -> Duration {
     sum
 }
 
-/// A process of its own fetches the pages by one of the clients, and tells its peak.
+/// Fetches the pages with one of the clients in a separate process, and returns its peak memory in kB.
 fn peak_of_child(client: &str) -> u64 {
     let program = std::env::current_exe().expect("a path");
     let output = Command::new(program).env(CHILD, client).output();
@@ -128,7 +128,7 @@ fn peak_of_child(client: &str) -> u64 {
         .expect("a number")
 }
 
-/// In such a process: fetches the pages and prints the peak of its resident memory, in kB.
+/// In such a process, fetches the pages, prints the peak of the resident memory in kB, and returns `true`.
 pub fn is_child(runtime: &Runtime, server: SocketAddr) -> bool {
     let Ok(client) = std::env::var(CHILD) else {
         return false;

@@ -8,8 +8,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 const LEASE: &[u8] = br#"{"lease_id":"b9b1d0b4-1df2-4c0e-b0a0-6f3b9f3f7a11","limits":[{"id":"0a2b6a7e-3b50-4a6c-a6de-6d38c79d5e0a","name":"db","limit":5}]}"#;
 
-/// Answers `/flow_runs/filter` with the page, or with half of it if it is asked for 100, `/hello` with a word,
-/// whoever takes slots with a lease, whoever gives them back with nothing, and all else with the one run.
+/// Answers `/flow_runs/filter` with the page, or with half of it if the limit is 100, `/hello` with a word,
+/// an increment of slots with a lease, a decrement with an empty 204, and everything else with the one run.
 pub fn start(run: &'static [u8], page: &'static [u8]) -> SocketAddr {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
@@ -47,7 +47,7 @@ fn reply(body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// It allocates once a connection, so that the allocations counted are the client's.
+/// Allocates once per connection, so that the allocations counted are the client's.
 async fn converse(mut stream: TcpStream, replies: [&[u8]; 6]) {
     let [run, page, half, word, lease, given_back] = replies;
     let mut buffer = vec![0; 16 << 10];
@@ -82,7 +82,7 @@ async fn converse(mut stream: TcpStream, replies: [&[u8]; 6]) {
     }
 }
 
-/// The length of a request that has arrived as a whole.
+/// The length of the request, once it has arrived completely.
 fn request_length(received: &[u8]) -> Option<usize> {
     let head = received.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&received[..head]).ok()?;

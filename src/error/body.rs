@@ -6,15 +6,15 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What a validation error says about one field.
+/// A problem with one field, as a validation error reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ValidationIssue {
-    /// Where: `body.concurrency_limit`.
+    /// The location of the field, such as `body.concurrency_limit`.
     pub location: String,
-    /// What is wrong there.
+    /// A description of the problem.
     pub message: String,
-    /// Pydantic's name for it: `int_parsing`.
+    /// Pydantic's code for the problem, such as `int_parsing`.
     pub code: String,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for ValidationIssue {
     }
 }
 
-/// What is worth keeping of a failure's body. `request_body` and each issue's `input` echo the
+/// The parts of a failure's body that are kept. `request_body` and each issue's `input` echo the
 /// request, secrets included, and are not read.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct ErrorBody {
@@ -40,7 +40,7 @@ struct Wire {
 }
 
 impl ErrorBody {
-    pub fn read(body: &[u8]) -> Self {
+    pub(super) fn read(body: &[u8]) -> Self {
         let Ok(wire) = serde_json::from_slice::<Wire>(body) else {
             return Self::default();
         };
@@ -51,7 +51,7 @@ impl ErrorBody {
             .flatten()
             .filter_map(issue)
             .collect();
-        // Gateways in front of a server nest it: `{"detail": {"message": …}}`.
+        // Gateways in front of a server nest the message: `{"detail": {"message": …}}`.
         let nested = detail.as_ref().and_then(|detail| detail.get("message"));
         let said = [wire.exception_message.as_ref(), detail.as_ref(), nested];
         let said = said
@@ -89,7 +89,7 @@ fn issue(value: &Value) -> Option<ValidationIssue> {
     })
 }
 
-/// Logs are read by the line.
+/// Joins a text into one line, because logs are read line by line.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

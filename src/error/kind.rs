@@ -6,27 +6,27 @@ use reqwest::StatusCode;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The client is set up wrongly; nothing was sent.
+    /// The client is misconfigured; nothing was sent.
     Configuration,
     /// An argument is wrong; nothing was sent.
     InvalidRequest,
     /// The server was not reached, or the connection broke.
     Connection,
-    /// The time for the call was over.
+    /// The timeout of an attempt or the deadline of the call passed.
     Timeout,
     /// 401: credentials are missing or wrong.
     Unauthorized,
     /// 403: the credentials do not allow this.
     Forbidden,
-    /// 404: there is no such thing.
+    /// 404: there is no such object.
     NotFound,
     /// 404 or 405 of a route: this server, older or newer than this client, does not have the
     /// operation. (A wrong API URL looks the same.)
     Unsupported,
-    /// 409: it exists already, or its state does not allow this. Also when the client itself sees that,
-    /// as of a run that is to resume and is not paused.
+    /// 409: the object exists already, or its state does not allow this. The client also reports this
+    /// itself, for example when a run that should be resumed is not paused.
     Conflict,
-    /// 410: it was there and is gone, as an expired lease.
+    /// 410: the object no longer exists, such as an expired lease.
     Gone,
     /// 422: the server refuses what was sent; see [`Error::issues`](crate::Error::issues).
     Validation,
@@ -39,13 +39,13 @@ pub enum ErrorKind {
     /// Any other status that is not a success.
     #[default]
     Status,
-    /// A success whose body is not what a Prefect server sends, as a login page.
+    /// A success whose body is not what a Prefect server sends, such as a login page.
     UnexpectedBody,
-    /// A success whose JSON does not fit the type of the reply.
+    /// A success whose JSON does not match the type of the reply.
     Decode,
-    /// A flow run that was waited for has ended, and not as it should.
+    /// A flow run that had to succeed has ended in another state than COMPLETED.
     RunFailed,
-    /// The server is of another major version than this client is made for.
+    /// The server has another major version than the one that this client is made for.
     IncompatibleServer,
     /// A `LocalServer` (feature `local-server`) cannot be installed, started or stopped.
     LocalServer,

@@ -1,35 +1,42 @@
-//! The one error of the SDK.
+//! `Error`: the only error type of the SDK.
+//!
+//! ```no_run
+//! # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+//! match client.variables().get_by_name("region").await {
+//!     Ok(variable) => println!("{:?}", variable.value),
+//!     Err(error) if error.is_not_found() => println!("no such variable"),
+//!     Err(error) => println!("{error} (sent {} times)", error.attempts()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod body;
-mod call;
 mod kind;
+mod response;
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
 pub use body::ValidationIssue;
-pub(crate) use call::Call;
 pub use kind::ErrorKind;
 
-/// Set to `true` in the replies of a server that will be back.
-const MAINTENANCE: &str = "prefect-maintenance";
-
 /// The operations that take slots of global limits.
-const TAKING: &str = "bulk_increment_active_slots";
-const TAKING_WITH_LEASE: &str = "bulk_increment_active_slots_with_lease";
+const INCREMENT: &str = "bulk_increment_active_slots";
+const INCREMENT_WITH_LEASE: &str = "bulk_increment_active_slots_with_lease";
 
-/// What every fallible function of the SDK returns.
+/// The result of every fallible function of the SDK.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed.
 ///
-/// `Display` is one line: the operation, the status, and what the server said. The request is not
-/// repeated in it, but for what the server's own message quotes (as a parameter that does not fit). (Only of a local server that does not start, the end of its log follows.) [`Error::kind`] and the predicates tell failures apart:
+/// `Display` prints one line: the operation, the status, and the server's message. It does not repeat the request,
+/// except where the server's own message quotes it, such as a parameter that is not valid. (If a local server does
+/// not start, the end of its log follows.) [`kind`](Self::kind) and the predicates tell failures apart:
 ///
 /// ```no_run
 /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
@@ -41,6 +48,29 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Call errors
+///
+/// Any method that sends a request may return an error of these kinds; its docs name only those that have a meaning
+/// of their own.
+///
+/// | Kind | Cause |
+/// |---|---|
+/// | [`Connection`](ErrorKind::Connection) | the server cannot be reached, or the connection broke |
+/// | [`Timeout`](ErrorKind::Timeout) | an attempt or the whole call took too long |
+/// | [`Unauthorized`](ErrorKind::Unauthorized), [`Forbidden`](ErrorKind::Forbidden) | the credentials are missing or wrong, or do not allow the call |
+/// | [`Validation`](ErrorKind::Validation) | the server refuses the values of the request |
+/// | [`RateLimited`](ErrorKind::RateLimited) | the server asks to send fewer requests |
+/// | [`Server`](ErrorKind::Server) | the server failed |
+/// | [`Status`](ErrorKind::Status) | the server answered another status that is not a success |
+/// | [`Unsupported`](ErrorKind::Unsupported) | the server lacks the operation, because it is older or newer |
+/// | [`UnexpectedBody`](ErrorKind::UnexpectedBody), [`Decode`](ErrorKind::Decode) | the reply is not a Prefect server's, or has an unknown form |
+/// | [`IncompatibleServer`](ErrorKind::IncompatibleServer) | the server has another major version than the client |
+/// | [`InvalidRequest`](ErrorKind::InvalidRequest) | an argument is not valid, or an interceptor failed; nothing was sent |
+///
+/// Failed attempts are repeated before, as the client's [`RetryPolicy`](crate::RetryPolicy) allows.
+/// [`may_have_happened`](Self::may_have_happened) tells whether the server may have executed the call all the same,
+/// and [`is_retryable`](Self::is_retryable) whether the same call may succeed later.
 pub struct Error(Box<Inner>);
 
 #[derive(Default)]
@@ -77,13 +107,16 @@ impl Error {
         Self::new(ErrorKind::InvalidRequest, message)
     }
 
-    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// Adds the reply that the error is about.
-    pub(crate) fn replied(
+    /// Adds the response that the error is about.
+    pub(crate) fn with_response(
         mut self,
         status: StatusCode,
         headers: HeaderMap,
@@ -95,17 +128,23 @@ impl Error {
         self
     }
 
-    /// Names the call that it is about.
-    pub(crate) fn on_behalf_of(mut self, call: &Call) -> Self {
-        self.0.operation = Some(call.operation().name());
-        self.0.method = Some(call.method().clone());
-        self.0.url = Some(call.url().clone());
-        self.0.attempts = call.attempts;
+    /// Adds the request that the error is about.
+    pub(crate) fn with_request(
+        mut self,
+        operation: &'static str,
+        method: Method,
+        url: Url,
+        attempts: u32,
+    ) -> Self {
+        self.0.operation = Some(operation);
+        self.0.method = Some(method);
+        self.0.url = Some(url);
+        self.0.attempts = attempts;
         self
     }
 
-    /// What it means for the call.
-    pub(crate) fn explained(mut self, meaning: &str) -> Self {
+    /// Prefixes the message with what the failure means for the call.
+    pub(crate) fn context(mut self, meaning: &str) -> Self {
         self.0.message = format!("{meaning}: {}", self.0.message);
         self
     }
@@ -134,21 +173,21 @@ impl Error {
         self.0.attempts = attempts;
     }
 
-    /// A request of this operation could not even be built.
-    pub(crate) fn of(mut self, operation: &'static str) -> Self {
+    /// Adds the operation that the error is about.
+    pub(crate) fn with_operation(mut self, operation: &'static str) -> Self {
         self.0.operation = Some(operation);
         self
     }
 
-    /// Adds what is known when the call is over: see [`Error::may_have_happened`] and
+    /// Adds the outcome of the call, once it is over: see [`Error::may_have_happened`] and
     /// [`Error::is_retryable`].
-    pub(crate) fn judged(mut self, may_have_happened: bool, is_retryable: bool) -> Self {
+    pub(crate) fn with_outcome(mut self, may_have_happened: bool, is_retryable: bool) -> Self {
         self.0.may_have_happened = may_have_happened;
         self.0.is_retryable = is_retryable;
         self
     }
 
-    /// What kind of failure this is.
+    /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -158,21 +197,21 @@ impl Error {
         self.0.operation
     }
 
-    /// How often the request was sent; 0 if it was not.
+    /// How many times the request was sent; 0 if it was not.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// Whether the server may have carried the call out although it failed: a reply was lost, or
-    /// says nothing about it (408, 5xx), or could not be read.
+    /// Whether the server may have executed the call although it failed: a reply was lost, or leaves this
+    /// open (408, 5xx), or could not be read.
     ///
-    /// Such a request was not repeated, because doing it twice would do it twice; or it was, and the
-    /// repetition failed. When this is false the server has done nothing, or the call only reads.
+    /// Such a request was not retried, because it might have been executed twice; or it was, and the retry
+    /// failed. When this is false, the server has executed nothing, or the call only reads.
     pub fn may_have_happened(&self) -> bool {
         self.0.may_have_happened
     }
 
-    /// Whether the same call, made later, may succeed, and cannot do twice what was asked for once.
+    /// Whether the same call may succeed later, and repeating it cannot execute it twice.
     pub fn is_retryable(&self) -> bool {
         self.0.is_retryable
     }
@@ -197,43 +236,24 @@ impl Error {
         &self.0.headers
     }
 
-    /// The body of the reply, as it came. A validation error echoes the request in it, secrets
-    /// included: it is in no other output.
+    /// The body of the reply, unchanged. That of a validation error echoes the request, secrets included;
+    /// no other output contains it.
     pub fn body(&self) -> &[u8] {
         &self.0.body
     }
 
-    /// What the server said, or what is wrong, in one line.
+    /// The message of the server, or a description of the problem, in one line.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What a 422 says about each field; empty for other errors.
+    /// The problems that a 422 reports, one per field; empty for other errors.
     pub fn issues(&self) -> &[ValidationIssue] {
         &self.0.issues
     }
 
-    /// How long the server asks to wait (`Retry-After`, as seconds or as a date).
-    ///
-    /// A value that is neither is ignored; one in the past is zero.
-    pub fn retry_after(&self) -> Option<Duration> {
-        let value = self.0.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-        if let Ok(seconds) = value.parse::<f64>() {
-            return match seconds {
-                seconds if seconds <= 0.0 => Some(Duration::ZERO),
-                seconds => Duration::try_from_secs_f64(seconds).ok(),
-            };
-        }
-        let date = chrono::DateTime::parse_from_rfc2822(value).ok()?;
-        Some(
-            (date.to_utc() - chrono::Utc::now())
-                .to_std()
-                .unwrap_or(Duration::ZERO),
-        )
-    }
-
-    /// Whether asking again is in vain, however long one waits. Anything else may be a proxy's, or pass.
-    pub(crate) fn is_hopeless(&self) -> bool {
+    /// Whether the call would always fail again. Other errors may be transient, or come from a proxy.
+    pub(crate) fn is_permanent(&self) -> bool {
         matches!(
             self.0.kind,
             ErrorKind::Unauthorized
@@ -244,32 +264,7 @@ impl Error {
         )
     }
 
-    /// Whether the server is under maintenance, and will be back.
-    pub(crate) fn is_maintenance(&self) -> bool {
-        self.0
-            .headers
-            .get(MAINTENANCE)
-            .is_some_and(|value| value == "true")
-    }
-
-    /// Whether the body is of the form that Prefect's own handler of exceptions gives it.
-    pub(crate) fn is_the_servers_own(&self) -> bool {
-        self.body_has("exception_message").is_some()
-    }
-
-    /// Whether the server says of an object that it is not there, and not of a route.
-    pub(crate) fn names_an_object(&self) -> bool {
-        let detail = self.body_has("detail");
-        let detail = detail.as_ref().and_then(serde_json::Value::as_str);
-        self.is_the_servers_own() || detail.is_some_and(|detail| detail != "Not Found")
-    }
-
-    fn body_has(&self, member: &str) -> Option<serde_json::Value> {
-        let mut body: serde_json::Value = serde_json::from_slice(&self.0.body).ok()?;
-        body.get_mut(member).map(serde_json::Value::take)
-    }
-
-    /// Whether the client is set up wrongly.
+    /// Whether the client is misconfigured.
     pub fn is_configuration(&self) -> bool {
         self.0.kind == ErrorKind::Configuration
     }
@@ -284,7 +279,7 @@ impl Error {
         self.0.kind == ErrorKind::Connection
     }
 
-    /// Whether the time for the call was over.
+    /// Whether the timeout of an attempt or the deadline of the call passed.
     pub fn is_timeout(&self) -> bool {
         self.0.kind == ErrorKind::Timeout
     }
@@ -294,7 +289,7 @@ impl Error {
         self.0.kind == ErrorKind::Unsupported
     }
 
-    /// Whether this is a 404 of something that is not there.
+    /// Whether this is a 404 for an object that does not exist.
     pub fn is_not_found(&self) -> bool {
         self.0.kind == ErrorKind::NotFound
     }
@@ -314,23 +309,23 @@ impl Error {
         self.0.kind == ErrorKind::Locked
     }
 
-    /// Whether slots were refused in a way that waiting does not end, as when the limit is 0.
+    /// Whether slots were refused and waiting does not help, for example because the limit is 0.
     ///
-    /// This is a 423 that does not say when to ask again; or the 422 of a global limit that is lower than the
-    /// slots asked for, or without the decay that a rate limit needs.
+    /// This is a 423 without a `Retry-After`; or the 422 of a global limit that is lower than the number of
+    /// slots requested, or lacks the decay that a rate limit needs.
     pub fn is_permanently_locked(&self) -> bool {
-        // A 422 of a request that is not well-formed has issues.
+        // A 422 for a request that is not well-formed has issues.
         let cannot_be = self.is_validation() && self.0.issues.is_empty();
         match self.0.operation {
             _ if self.is_locked() => !self.0.headers.contains_key(RETRY_AFTER),
-            Some(TAKING | TAKING_WITH_LEASE) => cannot_be,
+            Some(INCREMENT | INCREMENT_WITH_LEASE) => cannot_be,
             _ => false,
         }
     }
 }
 
-/// `None` for a 404, for the `get_opt` of every resource.
-pub(crate) fn found<T>(result: Result<T>) -> Result<Option<T>> {
+/// Turns a 404 into `None`, for the `get_opt` of every resource.
+pub(crate) fn none_if_missing<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.is_not_found() => Ok(None),
@@ -370,38 +365,5 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with_retry_after(value: &str) -> Option<Duration> {
-        let value = value.parse().expect("a header value");
-        let headers = HeaderMap::from_iter([(RETRY_AFTER, value)]);
-        Error::new(ErrorKind::Locked, "full")
-            .replied(StatusCode::LOCKED, headers, [])
-            .retry_after()
-    }
-
-    #[test]
-    fn retry_after_reads_floats_integers_and_dates() {
-        assert_eq!(with_retry_after("10.0"), Some(Duration::from_secs(10)));
-        assert_eq!(with_retry_after("2"), Some(Duration::from_secs(2)));
-        assert_eq!(with_retry_after("-3"), Some(Duration::ZERO));
-        assert_eq!(
-            with_retry_after("Wed, 21 Oct 2015 07:28:00 GMT"),
-            Some(Duration::ZERO)
-        );
-        let far = with_retry_after("Fri, 31 Dec 2100 23:59:59 GMT").expect("a date");
-        assert!(far > Duration::from_secs(86_400 * 365));
-    }
-
-    #[test]
-    fn retry_after_ignores_junk() {
-        for junk in ["", "soon", "nan", "inf", "1e400"] {
-            assert_eq!(with_retry_after(junk), None, "{junk}");
-        }
     }
 }

@@ -6,10 +6,10 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use super::error;
+use super::task::error;
 use crate::error::Result;
 
-/// What starts each version: newer releases of these libraries break it.
+/// The packages to install for a version, with bounds: newer releases of these libraries break it.
 fn requirements(version: &str) -> Vec<String> {
     let mut parts = version
         .split('.')
@@ -27,15 +27,15 @@ fn requirements(version: &str) -> Vec<String> {
         .collect()
 }
 
-/// An interpreter of the user's own, which must have Prefect.
+/// Checks that the user's own interpreter has Prefect, and returns its path.
 pub(super) fn check(python: &Path) -> Result<PathBuf> {
-    // A bare name is looked up in PATH; a path must hold in another folder, too.
+    // A bare name is looked up in PATH; a path must be valid from another folder, too.
     let python = match python.components().count() {
         1 => python.to_owned(),
         _ => std::path::absolute(python).unwrap_or_else(|_| python.to_owned()),
     };
     let mut import = Command::new(&python);
-    // Not from this folder, where a file may be called `prefect.py`.
+    // Not in the current folder, which may have a file `prefect.py`.
     import
         .args(["-c", "import prefect"])
         .current_dir(std::env::temp_dir());
@@ -50,7 +50,7 @@ pub(super) fn check(python: &Path) -> Result<PathBuf> {
     }
 }
 
-/// The interpreter of an installation of this version, made if it is not there yet.
+/// Returns the interpreter of an installation of this version, and installs it if there is none.
 pub(super) fn ensure(version: &str) -> Result<PathBuf> {
     let well_formed = version
         .chars()
@@ -67,7 +67,7 @@ pub(super) fn ensure(version: &str) -> Result<PathBuf> {
     if let Some(python) = installed(&folder, version) {
         return Ok(python);
     }
-    // A name of its own: the pip of a process that was killed may still be writing into the last.
+    // Always a new name: the pip of a process that was killed may still be writing into its folder.
     let name = format!("venv-{}", uuid::Uuid::new_v4().simple());
     let venv = folder.join(&name);
     if let Err(failure) = install(version, &folder, &venv) {
@@ -80,16 +80,16 @@ pub(super) fn ensure(version: &str) -> Result<PathBuf> {
     recorded
         .and_then(|()| fs::rename(&partial, folder.join(RECORD)))
         .map_err(|cause| {
-            error(format!("{} cannot be written", folder.display())).caused_by(cause)
+            error(format!("{} cannot be written", folder.display())).with_source(cause)
         })?;
     Ok(interpreter(&venv))
 }
 
-/// Names the folder of a complete installation, and what it was made of.
+/// The file that holds the folder of a complete installation and its requirements.
 const RECORD: &str = "installed";
 
-/// The interpreter of a complete installation with today's requirements. (An upgrade of the
-/// system's Python may have taken it away.)
+/// The interpreter of a complete installation with the current requirements, if it exists. (An upgrade
+/// of the system's Python may have removed it.)
 fn installed(folder: &Path, version: &str) -> Option<PathBuf> {
     let record = fs::read_to_string(folder.join(RECORD)).ok()?;
     let (name, made_of) = record.split_once('\n')?;
@@ -143,7 +143,7 @@ fn install(version: &str, folder: &Path, venv: &Path) -> Result<()> {
         ["python3 -m venv", "pip install"]
     };
     for (name, command) in tool.into_iter().zip([&mut create, &mut fill]) {
-        // The configuration of this folder (`pyproject.toml`, `uv.toml`) is another project's.
+        // Not in the current folder: its `pyproject.toml` or `uv.toml` belongs to another project.
         let output = run(command.current_dir(folder), name)?;
         if !output.status.success() {
             return Err(error(format!("`{name}` failed: {}", reason(&output))));
@@ -163,22 +163,22 @@ fn cache() -> Result<PathBuf> {
         .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("prefect-sdk")))
         .or_else(|| variable("HOME").map(|home| home.join(".cache").join("prefect-sdk")))
         .ok_or_else(|| error("no cache folder is known: set PREFECT_SDK_CACHE"))?;
-    // Installers and servers run in folders of their own.
+    // An absolute path, because installers and servers run in folders of their own.
     std::path::absolute(&cache).map_err(|cause| {
         error(format!(
             "the cache folder {} cannot be found",
             cache.display()
         ))
-        .caused_by(cause)
+        .with_source(cause)
     })
 }
 
-/// Holds a folder against other processes that install or migrate in it. Released when dropped,
-/// and by the system when the process ends.
+/// Locks a folder against other processes that install or migrate in it. The lock is released when this
+/// is dropped, and by the system when the process ends.
 pub(super) struct Lock(File);
 
 impl Lock {
-    pub fn take(folder: &Path) -> Result<Self> {
+    pub(super) fn take(folder: &Path) -> Result<Self> {
         let locked = || -> std::io::Result<File> {
             fs::create_dir_all(folder)?;
             let file = File::create(folder.join("lock"))?;
@@ -193,7 +193,7 @@ impl Lock {
                 "the cache folder {} cannot be used",
                 folder.display()
             ))
-            .caused_by(cause)
+            .with_source(cause)
         })?;
         Ok(Self(locked))
     }
@@ -205,12 +205,12 @@ impl Drop for Lock {
     }
 }
 
-/// Says on standard error what takes long: a first start would look like a hang.
+/// Reports a long step on standard error: a first start would otherwise look like a hang.
 pub(super) fn progress(what: &str) {
     eprintln!("prefect-sdk: {what}");
 }
 
-/// Runs a command that may take a minute, with a sign of life every ten seconds.
+/// Runs a command that may take a minute, and reports every ten seconds that it is running.
 fn run(command: &mut Command, name: &str) -> Result<Output> {
     let program = command.get_program().to_string_lossy().into_owned();
     let child = command
@@ -230,7 +230,7 @@ fn run(command: &mut Command, name: &str) -> Result<Output> {
     let output = child.wait_with_output();
     drop(done);
     let _ = ticker.join();
-    output.map_err(|cause| error(format!("`{name}` cannot be observed")).caused_by(cause))
+    output.map_err(|cause| error(format!("cannot wait for `{name}`")).with_source(cause))
 }
 
 fn missing(program: &str, cause: std::io::Error) -> crate::Error {
@@ -238,10 +238,10 @@ fn missing(program: &str, cause: std::io::Error) -> crate::Error {
         std::io::ErrorKind::NotFound => "is not there: a local server needs Python 3.10 or newer",
         _ => "cannot be run",
     };
-    error(format!("{program} {advice}")).caused_by(cause)
+    error(format!("{program} {advice}")).with_source(cause)
 }
 
-/// The last line that a failed command printed: there pip, uv and venv say why.
+/// The last line that a failed command printed, in which pip, uv and venv state the reason.
 fn reason(output: &Output) -> String {
     let (errors, said) = (&output.stderr, &output.stdout);
     let texts = [errors, said].map(|bytes| String::from_utf8_lossy(bytes).trim().to_owned());

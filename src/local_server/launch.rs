@@ -5,23 +5,24 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::error;
 use super::process::ServerProcess;
-use crate::builder::ClientBuilder;
+use super::task::error;
 use crate::client::Client;
+use crate::client::ClientBuilder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::retry::RetryPolicy;
 
-/// How long a server may take to answer; a first start migrates a database on a loaded machine.
-const READY_WITHIN: Duration = Duration::from_secs(120);
+/// The longest time that a server may take to answer: a first start migrates a database, perhaps on a
+/// loaded machine.
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Another program may take a free port before the server does.
-const ATTEMPTS: u32 = 3;
+/// The most attempts to start on a free port: another program may take the port before the server does.
+const MAX_PORT_ATTEMPTS: u32 = 3;
 
-/// What uvicorn and Prefect say of a port that another program has.
-const PORT_TAKEN: &str = "already in use";
+/// A part of the messages of uvicorn and Prefect about a port that another program uses.
+const PORT_TAKEN_MESSAGE: &str = "already in use";
 
-/// What a server is started with.
+/// The configuration of a server to start.
 pub(super) struct Launch<'a> {
     pub python: &'a Path,
     /// A migrated database to start from.
@@ -31,15 +32,15 @@ pub(super) struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    /// A server that answers, on this port or a free one, and how to reach it.
-    pub async fn start(&self, port: Option<u16>) -> Result<(ServerProcess, ClientBuilder)> {
+    /// Starts a server on this port or a free one; returns it when it answers, and how to reach it.
+    pub(super) async fn start(&self, port: Option<u16>) -> Result<(ServerProcess, ClientBuilder)> {
         let mut attempt = 1;
         loop {
             match self.attempt(free_port(port)?).await {
                 Err(taken)
                     if port.is_none()
-                        && attempt < ATTEMPTS
-                        && taken.message().contains(PORT_TAKEN) =>
+                        && attempt < MAX_PORT_ATTEMPTS
+                        && taken.message().contains(PORT_TAKEN_MESSAGE) =>
                 {
                     attempt += 1;
                 }
@@ -56,7 +57,7 @@ impl Launch<'_> {
         if let Some(auth) = self.auth_string {
             client = client.auth_string(auth);
         }
-        // What a starting server refuses is asked again below.
+        // Without retries: `wait_until_ready` repeats what a starting server refuses.
         let probe = client
             .clone()
             .retry(RetryPolicy::none())
@@ -67,14 +68,14 @@ impl Launch<'_> {
 }
 
 fn free_port(wanted: Option<u16>) -> Result<u16> {
-    // The server cannot choose by itself: `--port 0` never says which.
+    // The server cannot choose the port itself: with `--port 0` it never reports which one it is.
     let listener = TcpListener::bind(("127.0.0.1", wanted.unwrap_or(0)));
     let port = listener
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port());
     port.map_err(|cause| {
         let port = wanted.map_or("a free port".to_owned(), |port| format!("port {port}"));
-        error(format!("{port} of 127.0.0.1 cannot be used")).caused_by(cause)
+        error(format!("{port} of 127.0.0.1 cannot be used")).with_source(cause)
     })
 }
 
@@ -85,26 +86,28 @@ async fn wait_until_ready(process: &mut ServerProcess, client: &Client) -> Resul
         match probe(process, client).await {
             Ok(()) => return process.check_alive(),
             Err(last) if last.kind() == ErrorKind::Unauthorized => {
-                return Err(process.died("refuses its own credentials"));
+                return Err(process.failure_with_log("refuses its own credentials"));
             }
-            Err(last) if start.elapsed() > READY_WITHIN => {
-                let waited = READY_WITHIN.as_secs();
-                return Err(process.died(&format!("is not ready after {waited} s ({last})")));
+            Err(last) if start.elapsed() > READY_TIMEOUT => {
+                let waited = READY_TIMEOUT.as_secs();
+                return Err(
+                    process.failure_with_log(&format!("is not ready after {waited} s ({last})"))
+                );
             }
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Whether the server is healthy, ours, and has its database: a healthy answer proves nothing by
-/// itself, and another server may have taken the port. (GET only: POST may need a CSRF token.)
+/// Checks that the server is healthy, is ours, and has its database: a healthy reply alone proves nothing,
+/// and another server may have taken the port. (Only GET requests, because POST may need a CSRF token.)
 async fn probe(process: &ServerProcess, client: &Client) -> Result<()> {
     client.raw().health_check().await?;
     let home = client.raw().read_settings().await?.into_inner().home;
     if home.as_deref() != process.home().to_str() {
         return Err(Error::new(
             ErrorKind::LocalServer,
-            "another server has the port",
+            "another server uses the port",
         ));
     }
     match client.raw().read_flow_by_name("prefect-sdk-probe").await {

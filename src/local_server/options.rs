@@ -5,7 +5,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::launch::Launch;
-use super::{LocalServer, blocking, error, install, template};
+use super::server::LocalServer;
+use super::task::{blocking, error};
+use super::{install, template};
 use crate::error::Result;
 
 /// Options for a [`LocalServer`].
@@ -21,15 +23,31 @@ pub struct LocalServerBuilder {
     env: BTreeMap<String, String>,
 }
 
+impl LocalServer {
+    /// Starts a server with default options.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`LocalServerBuilder::start`].
+    pub async fn start() -> Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// A builder for a server with other options.
+    pub fn builder() -> LocalServerBuilder {
+        LocalServerBuilder::default()
+    }
+}
+
 impl LocalServerBuilder {
-    /// The Prefect version to install; [`LocalServer::DEFAULT_VERSION`] if not set. Of no use with
+    /// The Prefect version to install; [`LocalServer::DEFAULT_VERSION`] if not set. It has no effect with
     /// [`python`](Self::python).
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// A Python interpreter that has Prefect; nothing is installed then.
+    /// A Python interpreter that has Prefect; with it, nothing is installed.
     pub fn python(mut self, interpreter: impl Into<PathBuf>) -> Self {
         self.python = Some(interpreter.into());
         self
@@ -47,23 +65,23 @@ impl LocalServerBuilder {
         self
     }
 
-    /// Whether the server demands CSRF tokens, as [`Client`](crate::Client) sends them; off if not set.
+    /// Whether the server requires CSRF tokens, which [`Client`](crate::Client) sends; off if not set.
     pub fn csrf(mut self, on: bool) -> Self {
         self.csrf = on;
         self
     }
 
-    /// A database to use instead of a SQLite file of its own:
+    /// A database to use instead of the server's own SQLite file:
     /// `postgresql+asyncpg://user:password@host/database`.
     pub fn database_url(mut self, url: impl Into<String>) -> Self {
         self.database_url = Some(url.into());
         self
     }
 
-    /// An environment variable for the server; it wins over what the other options set.
+    /// An environment variable for the server; it takes precedence over the other options.
     ///
-    /// `PREFECT_HOME` and `PREFECT_SERVER_API_AUTH_STRING` are refused at the start: by the one the
-    /// server is recognised, and the other is [`basic_auth`](Self::basic_auth).
+    /// [`start`](Self::start) refuses `PREFECT_HOME`, by which the SDK recognises its server, and
+    /// `PREFECT_SERVER_API_AUTH_STRING`, which [`basic_auth`](Self::basic_auth) sets.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.insert(name.into(), value.into());
         self
@@ -75,7 +93,7 @@ impl LocalServerBuilder {
     ///
     /// [`LocalServer`](crate::ErrorKind::LocalServer) when Python is missing or cannot install
     /// Prefect, the port is taken, or the server ends or does not answer within two minutes; the
-    /// message has the end of its log.
+    /// message then contains the end of its log.
     pub async fn start(self) -> Result<LocalServer> {
         let own = ["PREFECT_HOME", "PREFECT_SERVER_API_AUTH_STRING"];
         if let Some(name) = own.iter().find(|name| self.env.contains_key(**name)) {
@@ -93,8 +111,8 @@ impl LocalServerBuilder {
                     install::ensure(version)?
                 }
             };
-            // A database of the user's own is migrated by the server, and an interpreter of theirs
-            // may have any version: only what was installed here has a template.
+            // The server migrates a database of the user, and an interpreter of the user may have any
+            // version: there is a template only for an installation of the SDK.
             Ok((python, this.database_url.is_none() && this.python.is_none()))
         })
         .await?;
@@ -136,7 +154,7 @@ impl LocalServerBuilder {
     }
 }
 
-/// Credentials are not shown: the URL of a database may hold a password, as may any variable.
+/// Credentials are not shown: the URL of a database or any variable may contain a password.
 impl fmt::Debug for LocalServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalServerBuilder")

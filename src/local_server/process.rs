@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::error;
+use super::task::error;
 use crate::error::{Error, Result};
 
-/// Stops the server when the SDK's end of a pipe closes, for whatever reason it does.
+/// The Python program that runs the server, and stops it when the SDK's end of a pipe closes for any reason.
 const SUPERVISOR: &str = include_str!("supervisor.py");
 
-/// How much of the log an error shows.
+/// How many lines of the log an error shows.
 const TAIL_LINES: usize = 20;
 
 /// A server and its supervisor. Dropping stops both.
@@ -23,8 +23,8 @@ pub(super) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts `prefect server` with a folder of its own, from the template's database if given.
-    pub fn spawn(
+    /// Starts `prefect server` in a folder of its own, with a copy of the template database if given.
+    pub(super) fn spawn(
         python: &Path,
         port: u16,
         template: Option<&Path>,
@@ -42,7 +42,7 @@ impl ServerProcess {
         };
         let prepared = prepare().and_then(|log| Ok((log.try_clone()?, log)));
         let (stdout, stderr) = prepared.map_err(|cause| {
-            error(format!("the folder {} cannot be set up", home.display())).caused_by(cause)
+            error(format!("the folder {} cannot be set up", home.display())).with_source(cause)
         })?;
 
         let mut command = Command::new(python);
@@ -51,7 +51,7 @@ impl ServerProcess {
         command.args(["-c", "from prefect.cli import app; app()"]);
         command.args(["server", "start", "--host", "127.0.0.1", "--no-ui"]);
         command.arg("--port").arg(port.to_string());
-        // What this shell is set up for is another server.
+        // The variables of this shell are meant for another server.
         for (name, _) in std::env::vars_os() {
             if name
                 .to_string_lossy()
@@ -61,7 +61,7 @@ impl ServerProcess {
                 command.env_remove(name);
             }
         }
-        // So are the `.env` and `prefect.toml` of this folder: they may name a production database.
+        // So are the `.env` and `prefect.toml` of the current folder, which may name a production database.
         command
             .current_dir(&home)
             .env("PREFECT_HOME", &home)
@@ -69,7 +69,7 @@ impl ServerProcess {
             .env("DO_NOT_TRACK", "1")
             .env("PYTHONUNBUFFERED", "1");
         if template.is_some() {
-            // They are in the template already. (The second name is that of Prefect 3.0.)
+            // The blocks are in the template already. (The second name is that of Prefect 3.0.)
             command
                 .env("PREFECT_SERVER_REGISTER_BLOCKS_ON_START", "false")
                 .env("PREFECT_API_BLOCKS_REGISTER_ON_START", "false");
@@ -82,22 +82,22 @@ impl ServerProcess {
         new_group(&mut command);
         let supervisor = command.spawn().map_err(|cause| {
             let _ = fs::remove_dir_all(&home);
-            error(format!("{} cannot be started", python.display())).caused_by(cause)
+            error(format!("{} cannot be started", python.display())).with_source(cause)
         })?;
         Ok(Self { supervisor, home })
     }
 
-    /// An error with the end of the log, if the server has ended.
-    pub fn check_alive(&mut self) -> Result<()> {
+    /// Fails with the end of the log if the server has ended.
+    pub(super) fn check_alive(&mut self) -> Result<()> {
         match self.supervisor.try_wait() {
             Ok(None) => Ok(()),
-            Ok(Some(_)) => Err(self.died("ended")),
-            Err(cause) => Err(error("the server's process cannot be observed").caused_by(cause)),
+            Ok(Some(_)) => Err(self.failure_with_log("ended")),
+            Err(cause) => Err(error("cannot check the server's process").with_source(cause)),
         }
     }
 
     /// An error with the end of the log.
-    pub fn died(&self, what: &str) -> Error {
+    pub(super) fn failure_with_log(&self, what: &str) -> Error {
         let log = self.log();
         let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
         let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
@@ -106,17 +106,17 @@ impl ServerProcess {
         ))
     }
 
-    /// What the server has printed.
-    pub fn log(&self) -> String {
+    /// The output of the server so far.
+    pub(super) fn log(&self) -> String {
         let bytes = fs::read(self.home.join("server.log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Asks the server to stop and waits until it has.
-    pub fn stop(&mut self, patience: Duration) -> Result<()> {
+    pub(super) fn stop(&mut self, timeout: Duration) -> Result<()> {
         drop(self.supervisor.stdin.take());
         let start = Instant::now();
-        while start.elapsed() < patience {
+        while start.elapsed() < timeout {
             if !matches!(self.supervisor.try_wait(), Ok(None)) {
                 return Ok(());
             }
@@ -124,19 +124,19 @@ impl ServerProcess {
         }
         Err(error(format!(
             "the server has not ended after {} s",
-            patience.as_secs()
+            timeout.as_secs()
         )))
     }
 
     /// The folder of the server.
-    pub fn home(&self) -> &Path {
+    pub(super) fn home(&self) -> &Path {
         &self.home
     }
 }
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // A server that has been told ends by itself, even if nobody waits any longer.
+        // After this request the server ends by itself, even if `stop` does not wait any longer.
         let _ = self.stop(Duration::from_secs(10));
         let _ = fs::remove_dir_all(&self.home);
     }

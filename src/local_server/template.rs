@@ -1,4 +1,5 @@
-//! A migrated database, made once for each installation: starting from it saves the migrations.
+//! The template database, migrated once for each installation: a server that starts from a copy of it
+//! needs no migrations.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,10 +10,10 @@ use std::time::Duration;
 use super::install::{self, Lock};
 use super::launch::Launch;
 use super::process::ServerProcess;
-use super::{blocking, error};
+use super::task::{blocking, error};
 use crate::error::Result;
 
-/// The template database beside an installation; made if it is not there yet.
+/// Returns the template database beside an installation, and creates it if there is none.
 pub(super) async fn ensure(python: &Path) -> Result<PathBuf> {
     let folder = install::folder_of(python);
     let template = folder.join("template.db");
@@ -31,7 +32,7 @@ pub(super) async fn ensure(python: &Path) -> Result<PathBuf> {
         env: &env,
         auth_string: None,
     };
-    // Blocks are registered before the server answers: they are in the database by then.
+    // The server registers its blocks before it answers, so they are in the database by then.
     let (process, _client) = launch.start(None).await?;
     let (python, kept) = (python.to_owned(), template.clone());
     blocking(move || keep(&python, process, &kept)).await?;
@@ -40,7 +41,7 @@ pub(super) async fn ensure(python: &Path) -> Result<PathBuf> {
 
 /// Copies the database of a running server, and stops the server.
 fn keep(python: &Path, mut process: ServerProcess, template: &Path) -> Result<()> {
-    // By SQLite itself, which also sees what is still in the write-ahead log.
+    // SQLite itself makes the copy, because it includes what is still in the write-ahead log.
     const COPY: &str = "import sqlite3, sys; \
         sqlite3.connect(sys.argv[1]).backup(sqlite3.connect(sys.argv[2]))";
     let partial = template.with_extension("partial");
@@ -50,7 +51,7 @@ fn keep(python: &Path, mut process: ServerProcess, template: &Path) -> Result<()
         .arg(process.home().join("prefect.db"))
         .arg(&partial)
         .output()
-        .map_err(|cause| error("the template database cannot be copied").caused_by(cause))?;
+        .map_err(|cause| error("the template database cannot be copied").with_source(cause))?;
     if !copied.status.success() {
         let said = String::from_utf8_lossy(&copied.stderr);
         let said = said.trim();
@@ -60,5 +61,5 @@ fn keep(python: &Path, mut process: ServerProcess, template: &Path) -> Result<()
     }
     process.stop(Duration::from_secs(15))?;
     fs::rename(&partial, template)
-        .map_err(|cause| error("the template database cannot be kept").caused_by(cause))
+        .map_err(|cause| error("the template database cannot be saved").with_source(cause))
 }

@@ -1,76 +1,83 @@
-//! What the generated handles say of their queries: how each is sent, and what it can say.
+//! The macros that the generated resources call for their queries: how each is sent, and its filters.
 
-/// A query whose answer is a list, page by page with an offset: all of its items.
+/// Implements a query whose reply is a list that is paged by offset; `.await` returns all items.
 macro_rules! list {
-    ($request:ident $operation:ident ($($within:ident: $ty:ty),*) $item:ty) => {
-        impl Listing for $request {
+    ($request:ident $operation:ident ($($path_params:ident: $ty:ty),*) $item:ty) => {
+        impl ListRequest for $request {
             type Item = $item;
 
             fn page(
                 mut self,
                 raw: Arc<raw::Client>,
-                ($($within,)*): Self::Within,
+                ($($path_params,)*): Self::PathParams,
                 at: Position,
                 limit: Option<i64>,
-            ) -> Pending<'static, Page<$item>> {
+            ) -> BoxFuture<'static, Result<Page<$item>>> {
                 let offset = at.offset();
                 (self.offset, self.limit) = (Some(offset), limit);
                 Box::pin(async move {
-                    let reply = raw.$operation($(&$within,)* &self).await?;
+                    let reply = raw.$operation($(&$path_params,)* &self).await?;
                     Ok(Page::at_offset(offset, reply.into_inner()))
                 })
             }
         }
 
-        impl Question for $request {
-            type Within = ($($ty,)*);
-            type Answer = Vec<$item>;
+        impl QueryRequest for $request {
+            type PathParams = ($($ty,)*);
+            type Output = Vec<$item>;
 
-            fn ask(query: Query<'_, Self>) -> Pending<'static, Vec<$item>> {
-                query.collect()
+            fn send(
+                self,
+                raw: Arc<raw::Client>,
+                path_params: Self::PathParams,
+                page_size: Option<usize>,
+            ) -> BoxFuture<'static, Result<Vec<$item>>> {
+                Box::pin(pager(self, raw, path_params, page_size).try_collect())
             }
         }
     };
 }
 
-/// A query whose answer is one page of many, found by its number.
+/// Implements a query whose reply is one page of many, chosen by its number.
 macro_rules! pages {
-    ($request:ident $operation:ident ($($within:ident: $ty:ty),*) $reply:ty { $items:ident $field:ident: $item:ty }) => {
-        impl Listing for $request {
+    ($request:ident $operation:ident ($($path_params:ident: $ty:ty),*) $reply:ty { $items:ident $field:ident: $item:ty }) => {
+        impl ListRequest for $request {
             type Item = $item;
 
-            // Of another size, the page of a number is another one.
-            const STREAMED: Option<usize> = None;
-            const RESIZABLE: bool = false;
+            // With another page size, the page with the same number has other items.
+            const STREAM_PAGE_SIZE: Option<usize> = None;
+            const PAGE_SIZE_MAY_CHANGE: bool = false;
 
             fn page(
                 mut self,
                 raw: Arc<raw::Client>,
-                ($($within,)*): Self::Within,
+                ($($path_params,)*): Self::PathParams,
                 at: Position,
                 limit: Option<i64>,
-            ) -> Pending<'static, Page<$item>> {
+            ) -> BoxFuture<'static, Result<Page<$item>>> {
                 self.page = Some(at.number().or(self.page).unwrap_or(1));
                 self.limit = self.limit.or(limit);
                 Box::pin(async move {
-                    let reply = raw.$operation($(&$within,)* &self).await?.into_inner();
+                    let reply = raw.$operation($(&$path_params,)* &self).await?.into_inner();
                     let items = pages!(@ $items reply.$field);
                     Ok(Page::numbered(reply.page, reply.pages, items))
                 })
             }
         }
 
-        impl Question for $request {
-            type Within = ($($ty,)*);
-            type Answer = $reply;
+        impl QueryRequest for $request {
+            type PathParams = ($($ty,)*);
+            type Output = $reply;
 
-            fn ask(query: Query<'_, Self>) -> Pending<'static, $reply> {
-                let limit = query.items_at_a_time();
-                let Query { client, within: ($($within,)*), mut request, .. } = query;
-                request.limit = request.limit.or(limit);
-                let raw = client.shared_raw();
+            fn send(
+                mut self,
+                raw: Arc<raw::Client>,
+                ($($path_params,)*): Self::PathParams,
+                page_size: Option<usize>,
+            ) -> BoxFuture<'static, Result<$reply>> {
+                self.limit = self.limit.or(page_size.map(|size| size.try_into().unwrap_or(i64::MAX)));
                 Box::pin(async move {
-                    Ok(raw.$operation($(&$within,)* &request).await?.into_inner())
+                    Ok(raw.$operation($(&$path_params,)* &self).await?.into_inner())
                 })
             }
         }
@@ -79,25 +86,26 @@ macro_rules! pages {
     (@ maybe $items:expr) => { $items.unwrap_or_default() };
 }
 
-/// A query whose answer is a number.
+/// Implements a query whose reply is a number.
 macro_rules! count {
     ($request:ident $operation:ident () $reply:ty) => {
-        impl Question for $request {
-            type Within = ();
-            type Answer = $reply;
+        impl QueryRequest for $request {
+            type PathParams = ();
+            type Output = $reply;
 
-            fn ask(query: Query<'_, Self>) -> Pending<'static, $reply> {
-                let Query {
-                    client, request, ..
-                } = query;
-                let raw = client.shared_raw();
-                Box::pin(async move { Ok(raw.$operation(&request).await?.into_inner()) })
+            fn send(
+                self,
+                raw: Arc<raw::Client>,
+                (): (),
+                _: Option<usize>,
+            ) -> BoxFuture<'static, Result<$reply>> {
+                Box::pin(async move { Ok(raw.$operation(&self).await?.into_inner()) })
             }
         }
     };
 }
 
-/// All conditions that bulk work can have.
+/// Lists the paths of all conditions that a bulk operation can have.
 macro_rules! conditions {
     ($request:ident [$($path:literal),*]) => {
         impl Conditions for $request {
@@ -106,8 +114,8 @@ macro_rules! conditions {
     };
 }
 
-/// The words of a query or of bulk work: `field` sets one of the request; `one` sets what
-/// a path through its fields leads to; `any`, `all` and `none` add to a list there.
+/// Defines the setters of a query or a bulk operation: `field` sets a whole field of the request; `one`
+/// and `like` set the value at a path through its fields; `any`, `all` and `none` add to a list there.
 macro_rules! setters {
     ($builder:ident $request:ident {
         $($how:ident $path:literal $name:ident [$($ty:tt)*] $(($($field:ident)+))?,)*
@@ -118,10 +126,13 @@ macro_rules! setters {
     };
 
     (@field $key:literal $name:ident [$ty:ty]) => {
-        #[doc = concat!("Sets `", $key, "` of the request as a whole. Say it before words that are about it: a query forgets what was said of it before, and bulk work refuses to.")]
+        #[doc = concat!(
+            "Sets the whole field `", $key, "` of the request. Call it before methods that set a part of it: a \
+             query drops the parts that were set before, and a bulk operation is refused."
+        )]
         pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
             let value: $ty = $name.into();
-            self.says_filter(self.request.$name.is_some());
+            self.note_filter(self.request.$name.is_some());
             self.request.$name = value.into();
             self
         }
@@ -131,42 +142,43 @@ macro_rules! setters {
     };
     (@like $path:literal $($word:tt)*) => {
         setters!(@put (concat!(
-            "Sets `", $path, "`: a part of it, in whatever case. `%` stands for any text, `_` for any character."
+            "Sets `", $path, "`, which matches a part of the text in any case. `%` stands for any text, \
+             `_` for any character."
         )) $($word)*);
     };
     (@put ($doc:expr) $name:ident [$ty:ty] ($($field:ident)+)) => {
         #[doc = $doc]
         pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
             let value: $ty = $name.into();
-            self.says_word();
+            self.note_condition();
             setters!(@set self.request; $($field)+ = value);
             self
         }
     };
     (@any $($word:tt)*) => {
-        setters!(@add "one of them is enough" $($word)*);
+        setters!(@add "one must match" $($word)*);
     };
     (@all $($word:tt)*) => {
-        setters!(@add "all must be there" $($word)*);
+        setters!(@add "all must be present" $($word)*);
     };
     (@none $($word:tt)*) => {
-        setters!(@add "it is none of them" $($word)*);
+        setters!(@add "none may match" $($word)*);
     };
     (@add $means:literal $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
-        #[doc = concat!("Adds to `", $path, "`: said several times, ", $means, ".")]
+        #[doc = concat!("Adds a value to `", $path, "`; of several values, ", $means, ".")]
         pub fn $name(mut self, $name: impl Into<$ty>) -> Self {
-            self.says_word();
+            self.note_condition();
             setters!(@at self.request; $($field)+).push($name.into());
             self
         }
     };
     (@set $object:expr; $field:ident = $value:ident) => { $object.$field = $value.into() };
     (@set $object:expr; $field:ident $($rest:ident)+ = $value:ident) => {
-        setters!(@set slot(&mut $object.$field); $($rest)+ = $value)
+        setters!(@set value_mut(&mut $object.$field); $($rest)+ = $value)
     };
-    (@at $object:expr; $field:ident) => { slot(&mut $object.$field) };
+    (@at $object:expr; $field:ident) => { value_mut(&mut $object.$field) };
     (@at $object:expr; $field:ident $($rest:ident)+) => {
-        setters!(@at slot(&mut $object.$field); $($rest)+)
+        setters!(@at value_mut(&mut $object.$field); $($rest)+)
     };
 }
 

@@ -1,13 +1,13 @@
-//! `.env` files, as python-dotenv reads them. (Other readers replace `$WORD` without braces, which
-//! is a part of many a password.)
+//! `.env` files, read as python-dotenv reads them. (Other readers replace `$WORD` without braces, which
+//! occurs in many passwords.)
 
-use super::Sources;
+use super::file;
 use super::layer::Values;
+use super::sources::Sources;
 use super::value::Raw;
 use crate::error::{Error, Result};
-use crate::file;
 
-/// The variables of Prefect's in `.env` of the working directory.
+/// Reads Prefect's variables from `.env` in the working directory.
 pub(super) fn read(sources: &Sources) -> Result<Values> {
     let path = sources.resolve(".env").filter(|path| path.is_file());
     let Some(path) = path else {
@@ -18,7 +18,7 @@ pub(super) fn read(sources: &Sources) -> Result<Values> {
     let variables = parse(&text.unwrap_or_default(), |name| {
         sources.variables().get(name).cloned()
     });
-    // Of one name in several cases the last line counts.
+    // If a name occurs in upper and lower case, the last line counts.
     let mut values = Values::new();
     for (name, value) in variables {
         let name = name.to_ascii_uppercase();
@@ -29,7 +29,7 @@ pub(super) fn read(sources: &Sources) -> Result<Values> {
     Ok(values)
 }
 
-/// The variables of a file, whose values may refer to earlier ones and to those of the environment.
+/// Parses the variables of a file, whose values may refer to earlier ones and to the environment.
 fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
     let mut variables: Vec<(String, String)> = Vec::new();
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -51,8 +51,8 @@ fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Vec<(Strin
     variables
 }
 
-/// One `NAME=value`, which may span lines if it is quoted, and what follows it. A line that is none is
-/// skipped.
+/// Parses one `NAME=value`, which may span lines if it is quoted, and returns it with the rest of the text.
+/// Any other line is skipped.
 fn binding(text: &str) -> (Option<(String, String)>, &str) {
     let text = text.trim_start();
     let line_end = text.find(['\n', '\r']).unwrap_or(text.len());
@@ -97,7 +97,7 @@ fn binding(text: &str) -> (Option<(String, String)>, &str) {
     }
 }
 
-/// An unquoted value ends at a `#` that follows white space.
+/// Removes a comment: an unquoted value ends at a `#` that follows white space.
 fn uncommented(value: &str) -> &str {
     let comment = value
         .char_indices()
@@ -105,13 +105,13 @@ fn uncommented(value: &str) -> &str {
     comment.map_or(value, |(at, _)| &value[..at])
 }
 
-/// After a quoted value there may be a comment, and nothing else.
+/// Whether nothing but a comment follows a quoted value on its line.
 fn ends_line(rest: &str) -> bool {
     let rest = rest.trim_start_matches([' ', '\t']);
     rest.is_empty() || rest.starts_with(['\n', '\r', '#'])
 }
 
-/// The text up to the closing quote, and what follows that.
+/// Returns the text up to the closing quote, and the rest after it.
 fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices();

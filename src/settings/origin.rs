@@ -1,14 +1,14 @@
-//! Where a setting comes from.
+//! `Origin`: the source of a setting.
 
 use std::fmt;
 
-/// Where a setting comes from.
+/// The source of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
-    /// A variable of the environment.
+    /// An environment variable.
     Environment,
-    /// `SSL_CERT_FILE` of the environment, which other programs read, too.
+    /// The environment variable `SSL_CERT_FILE`, which other programs read, too.
     SslCertFile,
     /// `.env` in the working directory.
     DotEnv,

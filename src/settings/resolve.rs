@@ -1,22 +1,71 @@
-//! From layers of values to settings.
+//! Turns the sources into settings: the first layer that has a value wins.
 
 use std::collections::BTreeMap;
 
-use super::layer::{AUTH_STRING, HEADERS, KEY, Layer, Layers};
+use super::api_url::without_credentials;
+use super::layer::Layer;
+use super::layers::{AUTH_STRING, HEADERS, KEY, Layers};
+use super::origin::Origin;
+use super::settings::{Settings, Shown};
+use super::sources::Sources;
 use super::value::{Parsed, Raw};
-use super::{Origin, Settings, Shown, Sources};
-use crate::api_url::without_credentials;
-use crate::config::is_protected;
 use crate::error::{Error, Result};
+use crate::transport::config::is_protected;
 
 const REDACTED: &str = "[redacted]";
 
+impl Settings {
+    /// Reads the settings of this process: see [`Sources::system`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when a value or a file is
+    /// malformed, a file cannot be read, or `PREFECT_PROFILE` names a profile that does not exist.
+    /// If no profile is requested by name, a problem with the profiles file is only a
+    /// [warning](Self::warnings).
+    pub fn load() -> Result<Self> {
+        Sources::system()?.load()
+    }
+
+    /// Reads the settings of this process with this profile, whose values override all other sources. If it
+    /// has an API URL, credentials and custom headers from other sources are not used: they belong to
+    /// another server.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) as in [`load`](Self::load), and when
+    /// there is no such profile.
+    pub fn load_profile(name: &str) -> Result<Self> {
+        Sources::system()?.load_profile(name)
+    }
+}
+
+impl Sources {
+    /// Reads the settings of these sources.
+    ///
+    /// # Errors
+    ///
+    /// See [`Settings::load`].
+    pub fn load(&self) -> Result<Settings> {
+        Layers::read(self, None)?.resolve(self)
+    }
+
+    /// Reads the settings of these sources with this profile; see [`Settings::load_profile`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Settings::load_profile`].
+    pub fn load_profile(&self, name: &str) -> Result<Settings> {
+        Layers::read(self, Some(name))?.resolve(self)
+    }
+}
+
 impl Layers {
-    /// The settings that they make; paths are meant in the sources' directory.
-    pub fn resolve(self, sources: &Sources) -> Result<Settings> {
+    /// Turns the layers into settings; relative paths are resolved against the sources' directory.
+    pub(super) fn resolve(self, sources: &Sources) -> Result<Settings> {
         let mut warnings = self.warnings;
         let mut notes = warnings.clone();
-        let mut find = Find {
+        let mut find = Resolver {
             layers: &self.layers,
             shown: BTreeMap::new(),
         };
@@ -36,7 +85,7 @@ impl Layers {
             http2: http2(find.flag("PREFECT_API_ENABLE_HTTP2")?, &mut warnings),
             cloud_api_url: find.first("PREFECT_CLOUD_API_URL", Raw::text, url)?,
             max_retries: find.first("PREFECT_CLIENT_MAX_RETRIES", Raw::count, u32::to_string)?,
-            // More than the whole of a wait is no variation of it.
+            // A factor above 1 counts as 1: a wait cannot vary by more than its whole length.
             jitter: find.first(
                 "PREFECT_CLIENT_RETRY_JITTER_FACTOR",
                 |raw| raw.number().map(|factor| factor.min(1.0)),
@@ -68,14 +117,14 @@ impl Layers {
     }
 }
 
-/// Looks for values, and notes down what is found.
-struct Find<'a> {
+/// Finds values, and records each with its origin for display.
+struct Resolver<'a> {
     layers: &'a [Layer],
     shown: BTreeMap<&'static str, Shown>,
 }
 
-impl Find<'_> {
-    /// The value in the first layer that has one.
+impl Resolver<'_> {
+    /// Returns the value of the first layer that has one.
     fn first<T>(
         &mut self,
         name: &'static str,
@@ -91,12 +140,12 @@ impl Find<'_> {
             self.show(name, String::new(), origin);
             return Ok(None);
         }
-        let value = parse(raw).map_err(|wrong| unfit(name, origin, wrong))?;
+        let value = parse(raw).map_err(|wrong| invalid_value(name, origin, wrong))?;
         self.show(name, show(&value), origin);
         Ok(Some(value))
     }
 
-    /// What there is to say of a setting that is set to nothing.
+    /// Returns a note if the setting is set but empty.
     fn blank(&self, name: &str) -> Option<String> {
         let Shown { value, origin } = self.shown.get(name)?;
         value
@@ -108,8 +157,8 @@ impl Find<'_> {
         self.first(name, Raw::boolean, bool::to_string)
     }
 
-    /// The headers of all layers; of those with the same name, the first. Those that the SDK
-    /// sets itself are left out, with a warning.
+    /// Merges the headers of all layers; if several have the same name, the first wins. Headers that the
+    /// SDK sets itself are left out, with a warning.
     fn headers(&mut self, warnings: &mut Vec<String>) -> Result<BTreeMap<String, String>> {
         let mut headers = BTreeMap::<String, String>::new();
         for Layer { origin, values } in self.layers {
@@ -121,11 +170,11 @@ impl Find<'_> {
             }
             let found = raw
                 .headers()
-                .map_err(|wrong| unfit(HEADERS, origin, wrong))?;
+                .map_err(|wrong| invalid_value(HEADERS, origin, wrong))?;
             for (name, value) in found {
                 if is_protected(&name) {
                     warnings.push(format!(
-                        "the header {name} of {HEADERS} in {origin} is ignored: it is the SDK's own"
+                        "the header {name} of {HEADERS} in {origin} is ignored: the SDK sets it itself"
                     ));
                 } else if !headers
                     .keys()
@@ -154,11 +203,11 @@ impl Find<'_> {
     }
 }
 
-/// A server that has no HTTP/2 is spoken to without it, and so it is by a client that has none.
+/// HTTP/2 is optional: as with a server that does not offer it, a client without the feature does not use it.
 fn http2(wanted: Option<bool>, warnings: &mut Vec<String>) -> Option<bool> {
     if wanted == Some(true) && cfg!(not(feature = "http2")) {
         warnings.push(
-            "HTTP/2 is asked for, and the feature `http2` is not compiled in: it is not used"
+            "HTTP/2 is requested, but the feature `http2` is not compiled in: it is not used"
                 .to_owned(),
         );
         return None;
@@ -166,6 +215,6 @@ fn http2(wanted: Option<bool>, warnings: &mut Vec<String>) -> Option<bool> {
     wanted
 }
 
-fn unfit(name: &str, origin: &Origin, wrong: &str) -> Error {
+fn invalid_value(name: &str, origin: &Origin, wrong: &str) -> Error {
     Error::configuration(format!("{name} in {origin} {wrong}"))
 }

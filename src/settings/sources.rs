@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Settings;
-use super::layer::Layers;
 use crate::error::{Error, Result};
 
-/// The environment and the folders that [`Settings`] are read from.
+/// The environment and the folders that [`Settings`](crate::Settings) are read from.
 ///
-/// [`Sources::system`] is this process; a test can make up its own:
+/// [`Sources::system`] returns those of this process; a test can define its own:
 ///
 /// ```
-/// use prefect_sdk::Sources;
+/// use prefect_sdk::settings::Sources;
 ///
 /// let settings = Sources::empty()
 ///     .variable("PREFECT_API_URL", "https://api.prefect.cloud/api/accounts/a/workspaces/w")
@@ -30,17 +28,17 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Nothing: no variable, no folder.
+    /// Returns sources without any variable or folder.
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// Those of this process: its environment, its working directory, the user's home.
+    /// Returns the sources of this process: its environment, its working directory, the user's home.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when a variable of Prefect's is
-    /// no UTF-8.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when one of Prefect's variables is
+    /// not UTF-8.
     pub fn system() -> Result<Self> {
         let mut sources = Self {
             variables: BTreeMap::new(),
@@ -63,43 +61,25 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Sets a variable of the environment.
+    /// Sets an environment variable.
     pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.variables.insert(name.into(), value.into());
         self
     }
 
-    /// The working directory: where `.env`, `prefect.toml` and `pyproject.toml` are looked for.
+    /// Sets the working directory, where `.env`, `prefect.toml` and `pyproject.toml` are read.
     pub fn directory(mut self, path: impl Into<PathBuf>) -> Self {
         self.directory = Some(path.into());
         self
     }
 
-    /// The user's home, where `.prefect/profiles.toml` is looked for.
+    /// Sets the user's home, where `.prefect/profiles.toml` is read.
     pub fn home(mut self, path: impl Into<PathBuf>) -> Self {
         self.home = Some(path.into());
         self
     }
 
-    /// The settings that they make.
-    ///
-    /// # Errors
-    ///
-    /// See [`Settings::load`].
-    pub fn load(&self) -> Result<Settings> {
-        Layers::read(self, None)?.resolve(self)
-    }
-
-    /// The settings that they make with this profile; see [`Settings::load_profile`].
-    ///
-    /// # Errors
-    ///
-    /// See [`Settings::load_profile`].
-    pub fn load_profile(&self, name: &str) -> Result<Settings> {
-        Layers::read(self, Some(name))?.resolve(self)
-    }
-
-    /// The value of a variable, whose name may be in any case; the usual one wins.
+    /// The value of a variable, whose name may be in any case; an exact match wins.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let exact = self.variables.get(name);
         let any = || {
@@ -114,7 +94,7 @@ impl Sources {
         &self.variables
     }
 
-    /// A path as it is meant in the working directory; `None` if there is no such directory.
+    /// Resolves a path against the working directory; without one, a relative path is `None`.
     pub(super) fn resolve(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
         let path = path.as_ref();
         match &self.directory {
@@ -128,7 +108,7 @@ impl Sources {
     }
 }
 
-/// The names of the variables, but not what they hold.
+/// The values of the variables are left out: they may be secrets.
 impl std::fmt::Debug for Sources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sources")

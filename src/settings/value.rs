@@ -1,4 +1,4 @@
-//! Values of settings, as text or as TOML has them.
+//! Values of settings, as text or TOML, and their parsing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use toml::Value;
 
-/// A value that was found, and not looked at yet.
+/// A value that was found, but not parsed yet.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Raw {
     Text(String),
     Toml(Value),
 }
 
-/// What is wrong with a value; it does not repeat it, for it may be a secret.
+/// A parsed value, or what is wrong with it. The message does not repeat the value, which may be a secret.
 pub(super) type Parsed<T> = Result<T, &'static str>;
 
 impl Raw {
-    /// Set, and to nothing.
-    pub fn is_blank(&self) -> bool {
+    /// Whether the value is set but empty.
+    pub(super) fn is_blank(&self) -> bool {
         match self {
             Self::Text(text) | Self::Toml(Value::String(text)) => text.trim().is_empty(),
             Self::Toml(_) => false,
@@ -32,13 +32,13 @@ impl Raw {
         }
     }
 
-    pub fn text(&self) -> Parsed<String> {
+    pub(super) fn text(&self) -> Parsed<String> {
         let text = self.as_text().ok_or("is not text")?;
         Ok(text.to_owned())
     }
 
-    /// As pydantic reads one.
-    pub fn boolean(&self) -> Parsed<bool> {
+    /// Parses a boolean as pydantic does.
+    pub(super) fn boolean(&self) -> Parsed<bool> {
         if let Self::Toml(Value::Boolean(value)) = self {
             return Ok(*value);
         }
@@ -71,25 +71,25 @@ impl Raw {
         digits.parse().ok()
     }
 
-    pub fn count(&self) -> Parsed<u32> {
+    pub(super) fn count(&self) -> Parsed<u32> {
         let number = self.whole().and_then(|number| u32::try_from(number).ok());
-        number.ok_or("is not a whole number from 0 up")
+        number.ok_or("is not a whole number of at least 0")
     }
 
     /// A number that is not negative.
-    pub fn number(&self) -> Parsed<f64> {
+    pub(super) fn number(&self) -> Parsed<f64> {
         let number = match self {
             Self::Toml(Value::Float(value)) => Some(*value),
             Self::Toml(Value::Integer(value)) => Some(*value as f64),
             _ => self.text()?.trim().parse().ok(),
         };
         let number = number.filter(|number: &f64| number.is_finite() && *number >= 0.0);
-        number.ok_or("is not a number from 0 up")
+        number.ok_or("is not a number of at least 0")
     }
 
-    pub fn seconds(&self) -> Parsed<Duration> {
+    pub(super) fn seconds(&self) -> Parsed<Duration> {
         let seconds = Duration::try_from_secs_f64(self.number()?);
-        let seconds = seconds.map_err(|_| "is more seconds than can be counted")?;
+        let seconds = seconds.map_err(|_| "is too large a number of seconds")?;
         match seconds.is_zero() {
             true => Err("is not a number of seconds above 0"),
             false => Ok(seconds),
@@ -97,7 +97,7 @@ impl Raw {
     }
 
     /// Status codes: `429,503`, or in TOML also a number or a list.
-    pub fn codes(&self) -> Parsed<BTreeSet<StatusCode>> {
+    pub(super) fn codes(&self) -> Parsed<BTreeSet<StatusCode>> {
         match self {
             Self::Toml(Value::Array(codes)) => {
                 let codes = codes.iter().map(|code| Self::Toml(code.clone()).codes());
@@ -116,7 +116,7 @@ impl Raw {
     }
 
     /// Headers: a JSON object of strings, or in TOML also a table.
-    pub fn headers(&self) -> Parsed<BTreeMap<String, String>> {
+    pub(super) fn headers(&self) -> Parsed<BTreeMap<String, String>> {
         const WRONG: &str = "is not a JSON object of strings";
         match self {
             Self::Toml(Value::Table(table)) => {
@@ -138,4 +138,4 @@ fn code_of(text: &str) -> Parsed<StatusCode> {
         .ok_or(CODES)
 }
 
-const CODES: &str = "is not a list of statuses between 100 and 599";
+const CODES: &str = "is not a list of status codes between 100 and 599";

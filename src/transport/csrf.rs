@@ -1,4 +1,4 @@
-//! Tokens against cross-site request forgery, which a server may want on all that is not a GET.
+//! CSRF tokens, which a server may require of all requests but GETs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -7,10 +7,12 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Request, StatusCode};
 use uuid::Uuid;
 
-use super::exchange::Exchange;
-use super::flight::SingleFlight;
+use super::call_context::CallContext;
 use super::operation::Operation;
+use super::prerequisites::NoPrerequisites;
+use super::retry_loop::RetryLoop;
 use crate::error::{Error, ErrorKind, Result};
+use crate::runtime::SingleFlight;
 use crate::types::CsrfToken;
 
 const TOKEN: HeaderName = HeaderName::from_static("prefect-csrf-token");
@@ -18,20 +20,20 @@ const CLIENT: HeaderName = HeaderName::from_static("prefect-csrf-client");
 
 const CREATE_CSRF_TOKEN: Operation = Operation("create_csrf_token", "/csrf-token");
 
-/// A token is replaced a little before the server drops it.
-const MARGIN: Duration = Duration::from_secs(5);
+/// How long before its expiry a token is replaced.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(5);
 
-/// The token of a client, fetched when it is first needed, by one task at a time.
+/// The CSRF token of a client, which one task fetches when it is first needed.
 pub(super) struct Csrf {
-    /// Cloud needs none, and the user may want none.
+    /// Whether tokens are used at all: Prefect Cloud requires none, and the user may disable them.
     enabled: bool,
-    /// Until the server says that it needs none.
-    wanted: AtomicBool,
-    client: Uuid,
+    /// Cleared when the server reports that it requires none.
+    required: AtomicBool,
+    client_id: Uuid,
     fetched: SingleFlight<Fetched>,
 }
 
-/// What came of the last fetch.
+/// The result of the last fetch.
 #[derive(Default)]
 struct Fetched {
     token: Option<Token>,
@@ -44,70 +46,70 @@ struct Token {
 }
 
 impl Csrf {
-    pub fn new(enabled: bool) -> Self {
+    pub(super) fn new(enabled: bool) -> Self {
         Self {
             enabled,
-            wanted: AtomicBool::new(enabled),
-            client: Uuid::new_v4(),
+            required: AtomicBool::new(enabled),
+            client_id: Uuid::new_v4(),
             fetched: SingleFlight::default(),
         }
     }
 
     /// Adds the headers that a request needs, and returns the token among them.
-    pub async fn add(
+    pub(super) async fn add(
         &self,
-        exchange: &Exchange<'_>,
+        context: &CallContext<'_>,
         request: &mut Request,
     ) -> Result<Option<HeaderValue>> {
-        if !self.wanted.load(Ordering::Relaxed) || *request.method() == Method::GET {
+        if !self.required.load(Ordering::Relaxed) || *request.method() == Method::GET {
             return Ok(None);
         }
-        let value = self.token(exchange).await.map_err(|error| {
-            let error = error.on_behalf_of(exchange.call());
-            error.explained("a CSRF token cannot be had")
+        let value = self.token(context).await.map_err(|error| {
+            let error = context.call.describe(error);
+            error.context("no CSRF token can be fetched")
         })?;
         if let Some(value) = &value {
-            let client = HeaderValue::try_from(self.client.to_string()).expect("ASCII");
+            let client = HeaderValue::try_from(self.client_id.to_string()).expect("ASCII");
             request.headers_mut().insert(TOKEN, value.clone());
             request.headers_mut().insert(CLIENT, client);
         }
         Ok(value)
     }
 
-    async fn token(&self, exchange: &Exchange<'_>) -> Result<Option<HeaderValue>> {
-        // Who comes second waits for the first one's token, or failure: a server that hangs would
-        // else hold up each after the other. A fetch that is cancelled leaves neither.
+    async fn token(&self, context: &CallContext<'_>) -> Result<Option<HeaderValue>> {
+        // Later tasks wait for the first one's token or failure: otherwise a server that hangs would delay
+        // one after the other. A fetch that is cancelled leaves neither.
         let (mut fetched, has_failed) = self.fetched.join().await;
-        let now = exchange.transport().clock().now();
+        let now = context.channel.clock().now();
         if let Some(token) = fetched.token.as_ref().filter(|token| token.until > now) {
             return Ok(Some(token.value.clone()));
         }
         if let Some(failure) = fetched.failure.as_ref().filter(|_| has_failed) {
             return Err(failure.copy());
         }
-        fetched.token = match self.wanted.load(Ordering::Relaxed) {
-            true => self.fetch(exchange).await.inspect_err(|error| {
+        fetched.token = match self.required.load(Ordering::Relaxed) {
+            true => self.fetch(context).await.inspect_err(|error| {
                 fetched.failure = Some(error.copy());
-                self.fetched.end();
+                self.fetched.finish();
             })?,
             false => None,
         };
         Ok(fetched.token.as_ref().map(|token| token.value.clone()))
     }
 
-    /// Whether a failure is about the token that was sent, or about none; then the next request gets
-    /// a new one.
-    pub async fn rejected(
+    /// Whether a request failed because its CSRF token is invalid or missing; if so, the next request gets a
+    /// new one.
+    pub(super) async fn is_rejected(
         &self,
         sent: Option<HeaderValue>,
         method: &Method,
         error: &Error,
     ) -> bool {
-        // A GET needs none; and the one that fetches a token must not wait for it.
+        // A GET needs no token; and the GET that fetches a token must not wait for it.
         if !self.enabled || *method == Method::GET {
             return false;
         }
-        // A server that wanted none may have been restarted with other settings.
+        // A server that required no tokens may have been restarted with other settings.
         let about_tokens = error.status() == Some(StatusCode::FORBIDDEN)
             && ["Invalid CSRF token", "Missing CSRF token"]
                 .iter()
@@ -116,45 +118,45 @@ impl Csrf {
             return false;
         }
         let (mut fetched, _) = self.fetched.join().await;
-        // Another task may have replaced it already.
+        // Another task may have replaced the token already.
         if fetched.token.as_ref().map(|token| &token.value) == sent.as_ref() {
             fetched.token = None;
         }
-        self.wanted.store(true, Ordering::Relaxed);
+        self.required.store(true, Ordering::Relaxed);
         true
     }
 
-    async fn fetch(&self, asking: &Exchange<'_>) -> Result<Option<Token>> {
-        // It is for all, and so are the client's own policy and timeout; whoever has less time gives up.
-        let transport = asking.transport().as_configured();
-        let url = format!("{}/csrf-token?client={}", transport.api_url(), self.client);
-        let request = transport.http().get(url);
-        let mut exchange = Exchange::new(&transport, request, CREATE_CSRF_TOKEN)?;
-        // This is within an exchange itself.
-        let reply = match Box::pin(exchange.reply()).await {
+    async fn fetch(&self, context: &CallContext<'_>) -> Result<Option<Token>> {
+        // The token is for all tasks, and so it is fetched with the client's own policy and timeout; a task
+        // that has less time stops waiting for it.
+        let channel = context.channel.as_configured();
+        let url = format!("{}/csrf-token?client={}", channel.api_url(), self.client_id);
+        let request = channel.http().get(url);
+        let mut call = RetryLoop::new(&channel, request, CREATE_CSRF_TOKEN)?;
+        let reply = match Box::pin(call.reply(&NoPrerequisites)).await {
             Ok(reply) => reply,
-            Err(error) if says_that_none_is_needed(&error) => {
-                tracing::debug!("this server wants no CSRF tokens");
-                self.wanted.store(false, Ordering::Relaxed);
+            Err(error) if requires_no_tokens(&error) => {
+                tracing::debug!("this server requires no CSRF tokens");
+                self.required.store(false, Ordering::Relaxed);
                 return Ok(None);
             }
             Err(error) => return Err(error),
         };
         let now = reply.date();
-        let token = reply.json::<CsrfToken>(exchange.call())?.into_inner();
+        let token = reply.json::<CsrfToken>(call.call())?.into_inner();
         let Ok(mut value) = HeaderValue::try_from(token.token) else {
-            let message = "the CSRF token has characters that no header can carry";
-            return Err(exchange.call().error(ErrorKind::UnexpectedBody, message));
+            let message = "the CSRF token has characters that headers do not allow";
+            return Err(call.call().error(ErrorKind::UnexpectedBody, message));
         };
         value.set_sensitive(true);
         let lifetime = (token.expiration - now).to_std().unwrap_or_default();
-        let until = transport.clock().now() + lifetime.saturating_sub(MARGIN);
+        let until = channel.clock().now() + lifetime.saturating_sub(EXPIRY_MARGIN);
         Ok(Some(Token { value, until }))
     }
 }
 
-/// A server older than the protection has no such route.
-fn says_that_none_is_needed(error: &Error) -> bool {
+/// Whether the server requires no tokens. A server older than CSRF protection does not have the route.
+fn requires_no_tokens(error: &Error) -> bool {
     error.is_unsupported()
         || error.is_not_found()
         || error.is_validation() && error.message().contains("CSRF protection is disabled")

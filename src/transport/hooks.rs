@@ -1,27 +1,27 @@
-//! Hooks of the user's: before each attempt, and after it.
+//! The user's hooks, which run before and after each attempt.
 
 use std::error::Error as StdError;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_core::future::BoxFuture;
 use reqwest::{Method, Request, StatusCode, Url};
 
-use crate::error::{Call, ErrorKind};
+use super::call::Call;
+use crate::error::ErrorKind;
 
 /// Changes requests before they are sent: see [`ClientBuilder::interceptor`].
 ///
-/// It is called before each attempt, so that a token which has expired meanwhile can be replaced; also
-/// of the requests that the SDK makes on a call's behalf, as for a CSRF token. A header that it sets
-/// wins over the client's own, but for the CSRF token's; they are added when it has returned. A closure `Fn(&mut Request) -> Result<(), …>` is an interceptor;
-/// implement the trait for one that waits.
+/// An interceptor is called before each attempt, so that it can replace a token that has expired; it is also
+/// called for the requests that the SDK sends on behalf of a call, such as for a CSRF token. A header that it
+/// sets overrides the client's own, except the headers of CSRF tokens, which are added afterwards. A closure
+/// `Fn(&mut Request) -> Result<(), …>` is an interceptor; implement the trait for an asynchronous one.
 ///
 /// [`ClientBuilder::interceptor`]: crate::ClientBuilder::interceptor
 ///
 /// ```
 /// use std::{error::Error, future::Future, pin::Pin};
-/// use prefect_sdk::{Client, Interceptor, reqwest};
+/// use prefect_sdk::{Client, client::Interceptor, reqwest};
 ///
 /// struct Iap;
 ///
@@ -46,27 +46,29 @@ use crate::error::{Call, ErrorKind};
 /// # Ok::<(), prefect_sdk::Error>(())
 /// ```
 pub trait Interceptor: Send + Sync + 'static {
-    /// Changes the request, or fails the call: with [`ErrorKind::InvalidRequest`], and this as its
-    /// source.
-    fn intercept<'a>(&'a self, request: &'a mut Request) -> Intercepted<'a>;
+    /// Changes the request. An error fails the call with [`ErrorKind::InvalidRequest`], and becomes the
+    /// source of that error.
+    fn intercept<'a>(
+        &'a self,
+        request: &'a mut Request,
+    ) -> BoxFuture<'a, Result<(), Box<dyn StdError + Send + Sync>>>;
 }
-
-/// What [`Interceptor::intercept`] returns.
-pub type Intercepted<'a> =
-    Pin<Box<dyn Future<Output = Result<(), Box<dyn StdError + Send + Sync>>> + Send + 'a>>;
 
 impl<F, E> Interceptor for F
 where
     F: Fn(&mut Request) -> Result<(), E> + Send + Sync + 'static,
     E: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
 {
-    fn intercept<'a>(&'a self, request: &'a mut Request) -> Intercepted<'a> {
+    fn intercept<'a>(
+        &'a self,
+        request: &'a mut Request,
+    ) -> BoxFuture<'a, Result<(), Box<dyn StdError + Send + Sync>>> {
         let result = self(request).map_err(Into::into);
         Box::pin(std::future::ready(result))
     }
 }
 
-/// One attempt of a call, as [`ClientBuilder::observer`] is told of it.
+/// One attempt of a call, which is passed to [`ClientBuilder::observer`].
 ///
 /// [`ClientBuilder::observer`]: crate::ClientBuilder::observer
 #[derive(Clone, Copy, Debug)]
@@ -89,42 +91,42 @@ impl Attempt<'_> {
         self.call.operation().template()
     }
 
-    /// The method.
+    /// The HTTP method.
     pub fn method(&self) -> &Method {
         self.call.method()
     }
 
-    /// The URL; it holds no credentials.
+    /// The URL, without credentials.
     pub fn url(&self) -> &Url {
         self.call.url()
     }
 
-    /// Which attempt of its call it is, from 1.
+    /// The number of the attempt within its call, from 1.
     pub fn number(&self) -> u32 {
         self.call.attempts
     }
 
-    /// From sending to the end of the reply; of a stream, to its beginning.
+    /// The time from sending the request to the end of the reply; for a stream, to its beginning.
     pub fn duration(&self) -> Duration {
         self.duration
     }
 
-    /// The status, if there was a reply.
+    /// The status of the reply, if there was one.
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// What kind of failure it was, if one.
+    /// The kind of failure, if the attempt failed.
     pub fn error(&self) -> Option<ErrorKind> {
         self.error
     }
 
-    /// After which time there will be another attempt, if there will; unless it is found meanwhile that
-    /// the call was carried out.
+    /// The time until the next attempt, if one is planned. It is not made if the SDK finds out in the
+    /// meantime that the call was executed.
     pub fn retry_in(&self) -> Option<Duration> {
         self.retry_in
     }
 }
 
-/// What [`ClientBuilder::observer`](crate::ClientBuilder::observer) takes.
+/// The function that [`ClientBuilder::observer`](crate::ClientBuilder::observer) takes.
 pub(crate) type Observer = Arc<dyn Fn(&Attempt<'_>) + Send + Sync>;

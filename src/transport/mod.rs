@@ -1,291 +1,177 @@
-//! The choke point: every request is sent, and every reply is read, here.
+//! The one place where requests are sent and replies are read.
+//!
+//! [`Transport`] runs a call through the [retry loop](retry_loop), over the connections of a
+//! [`Channel`] and with the [prerequisites](server_prerequisites) of the server. Imports go one way: this
+//! file, then `server_prerequisites`, `version_check`, `csrf` and `reconcile`, then `retry_loop`, `context`,
+//! `channel`.
 
-mod connection;
+mod attempt_failure;
+mod byte_stream;
+mod call;
+mod call_context;
+mod channel;
+pub(crate) mod config;
 mod csrf;
-mod exchange;
-mod failure;
-mod flight;
+mod execution_evidence;
 mod hooks;
-mod lookup;
+mod http_client;
+mod idempotency;
 mod operation;
 mod path;
-mod repeat;
-mod reply;
+mod prerequisites;
+mod raw_reply;
+mod reconcile;
+mod replay;
+mod response;
+mod retry_loop;
+mod server_prerequisites;
 mod trace;
-mod version;
+mod version_check;
 #[cfg(feature = "websocket")]
 mod websocket;
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use progenitor_client::{ByteStream, ResponseValue};
+use futures_core::future::BoxFuture;
 use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
 use tracing::{Instrument as _, Span};
 
+pub use byte_stream::ByteStream;
+pub(crate) use channel::Channel;
 pub(crate) use hooks::Observer;
-pub use hooks::{Attempt, Intercepted, Interceptor};
+pub use hooks::{Attempt, Interceptor};
 pub(crate) use operation::Operation;
 pub(crate) use path::segment;
-pub(crate) use version::{Fit, PREFECT_VERSION};
+pub use response::Response;
+pub(crate) use version_check::{Compatibility, PREFECT_VERSION};
 #[cfg(feature = "websocket")]
 pub(crate) use websocket::Socket;
 
-use crate::config::Config;
-use crate::error::{Call, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::retry::RetryPolicy;
-use csrf::Csrf;
-use exchange::Exchange;
-use reply::Reply;
-use version::VersionCheck;
+use call::Call;
+use config::Config;
+use raw_reply::RawReply;
+use retry_loop::RetryLoop;
+use server_prerequisites::ServerPrerequisites;
 
-/// After a 5xx a server closes the connection without having said so. Once the closing has arrived,
-/// the pool does not use that connection again: before, the next request would be lost on it.
-const CLOSING: Duration = Duration::from_millis(20);
+/// The span of a call, the call, and its result.
+type Replied = (Span, Call, Result<RawReply>);
 
-/// The span of a call, the call, and what came of it.
-type Replying<'a> = Pin<Box<dyn Future<Output = Result<(Span, Call, Result<Reply>)>> + Send + 'a>>;
-
-/// Sends requests. Clones share everything but how long they try.
-#[derive(Clone)]
+/// Sends the calls of a client. Clones share everything but the retry policy and the timeout.
+#[derive(Clone, Debug)]
 pub(crate) struct Transport {
-    shared: Arc<Shared>,
-    retry: RetryPolicy,
-    timeout: Duration,
-}
-
-struct Shared {
-    http: reqwest::Client,
-    /// Made for the first stream: there, the time is between two parts of the reply.
-    streams: OnceLock<reqwest::Client>,
-    /// Made for the first socket.
-    #[cfg(feature = "websocket")]
-    sockets: OnceLock<reqwest::Client>,
-    api_url: Arc<str>,
-    config: Arc<Config>,
-    csrf: Csrf,
-    version: VersionCheck,
-    reached: AtomicBool,
-    closed_at: Mutex<Option<Instant>>,
-}
-
-impl std::fmt::Debug for Transport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transport")
-            .field("api_url", &self.shared.api_url)
-            .finish_non_exhaustive()
-    }
+    channel: Channel,
+    prerequisites: Arc<ServerPrerequisites>,
 }
 
 impl Transport {
-    pub fn new(config: Config) -> Result<Self> {
-        let checks_version = config.version_check && !config.cloud;
-        Self::of(Arc::new(config), checks_version)
-    }
-
-    /// The same, with connections and a CSRF token of its own, for another runtime: a connection is
-    /// served by the one that opened it. That the server fits is known already.
-    pub fn apart(&self) -> Result<Self> {
-        let apart = Self::of(Arc::clone(&self.shared.config), false)?;
-        apart.set_reached();
-        Ok(apart)
-    }
-
-    fn of(config: Arc<Config>, checks_version: bool) -> Result<Self> {
-        let http = connection::build(connection::builder(&config)?)?;
+    pub(crate) fn new(config: Config) -> Result<Self> {
+        let (csrf, version) = (
+            config.csrf && !config.cloud,
+            config.version_check && !config.cloud,
+        );
         Ok(Self {
-            retry: config.retry.clone(),
-            timeout: config.timeout,
-            shared: Arc::new(Shared {
-                http,
-                streams: OnceLock::new(),
-                #[cfg(feature = "websocket")]
-                sockets: OnceLock::new(),
-                api_url: config.api_url.as_str().trim_end_matches('/').into(),
-                csrf: Csrf::new(config.csrf && !config.cloud),
-                version: VersionCheck::new(checks_version),
-                reached: AtomicBool::new(false),
-                closed_at: Mutex::new(None),
-                config,
-            }),
+            channel: Channel::new(Arc::new(config))?,
+            prerequisites: Arc::new(ServerPrerequisites::new(csrf, version)),
         })
     }
 
-    pub fn with_retry(&self, retry: RetryPolicy) -> Self {
+    /// Returns this transport with its own connections and CSRF token, for another runtime: a connection is
+    /// driven by the runtime that opened it. The server's version is not checked again.
+    pub(crate) fn with_own_connections(&self) -> Result<Self> {
+        let config = self.channel.config();
+        let csrf = config.csrf && !config.cloud;
+        Ok(Self {
+            channel: self.channel.with_own_connections()?,
+            prerequisites: Arc::new(ServerPrerequisites::new(csrf, false)),
+        })
+    }
+
+    pub(crate) fn with_retry(&self, retry: RetryPolicy) -> Self {
         Self {
-            retry,
+            channel: self.channel.with_retry(retry),
             ..self.clone()
         }
     }
 
-    pub fn with_timeout(&self, timeout: Duration) -> Self {
+    pub(crate) fn with_timeout(&self, timeout: Duration) -> Self {
         Self {
-            timeout,
+            channel: self.channel.with_timeout(timeout),
             ..self.clone()
         }
     }
 
-    /// With the policy and the timeout that the client was built with.
-    fn as_configured(&self) -> Self {
-        let config = &self.shared.config;
-        self.with_retry(config.retry.clone())
-            .with_timeout(config.timeout)
-    }
-
-    pub fn http(&self) -> &reqwest::Client {
-        &self.shared.http
-    }
-
-    pub fn api_url(&self) -> &str {
-        &self.shared.api_url
-    }
-
-    pub fn shared_api_url(&self) -> Arc<str> {
-        Arc::clone(&self.shared.api_url)
-    }
-
-    pub fn is_cloud(&self) -> bool {
-        self.shared.config.cloud
-    }
-
-    /// Waits as after so many failures of a call; `false` if that was the last attempt.
-    pub async fn wait_after(&self, failures: u32) -> bool {
-        let goes_on = self.retry.allows(failures);
-        if goes_on {
-            let delay = self.retry.delay(failures, None, fastrand::f64());
-            self.clock().sleep(delay).await;
-        }
-        goes_on
-    }
-
-    /// Whether it would give the server the CSRF tokens that it wants.
-    pub fn sends_csrf_tokens(&self) -> bool {
-        self.shared.config.csrf
+    /// The connections, with the retry policy and the timeout of this transport.
+    pub(crate) fn channel(&self) -> &Channel {
+        &self.channel
     }
 
     /// Sends a request whose reply is JSON.
-    pub async fn json<T: DeserializeOwned>(
+    pub(crate) async fn json<T: DeserializeOwned>(
         &self,
         request: RequestBuilder,
         operation: Operation,
-    ) -> Result<ResponseValue<T>> {
+    ) -> Result<Response<T>> {
         let (span, call, reply) = self.reply(request, operation).await?;
         let result = reply.and_then(|reply| reply.json(&call));
         trace::end(&span, &call, result)
     }
 
-    /// Sends a request whose reply has no body worth reading.
-    pub async fn empty(
+    /// Sends a request whose reply has no content worth reading.
+    pub(crate) async fn empty(
         &self,
         request: RequestBuilder,
         operation: Operation,
-    ) -> Result<ResponseValue<()>> {
+    ) -> Result<Response<()>> {
         let (span, call, reply) = self.reply(request, operation).await?;
         let result = reply.and_then(|reply| reply.empty(&call));
         trace::end(&span, &call, result)
     }
 
-    /// What does not depend on the type of the reply, in a box: each of the 187 operations would
-    /// else have the whole of it in its future, and in its debug information.
-    fn reply(&self, request: RequestBuilder, operation: Operation) -> Replying<'_> {
+    /// Sends a request: the part that does not depend on the type of the reply. It is boxed, because
+    /// otherwise the future and the debug information of each operation would contain all of it.
+    fn reply(
+        &self,
+        request: RequestBuilder,
+        operation: Operation,
+    ) -> BoxFuture<'_, Result<Replied>> {
         Box::pin(async move {
-            let mut exchange = Exchange::new(self, request, operation)?;
-            let span = trace::span(exchange.call());
-            let reply = exchange.reply().instrument(span.clone()).await;
-            Ok((span, exchange.into_call(), reply))
+            let mut call = RetryLoop::new(&self.channel, request, operation)?;
+            let span = trace::span(call.call());
+            let reply = call.reply(&*self.prerequisites);
+            let reply = reply.instrument(span.clone()).await;
+            Ok((span, call.into_call(), reply))
         })
     }
 
     /// Sends a request whose reply is a stream of bytes.
-    pub async fn stream(
+    pub(crate) async fn stream(
         &self,
         request: RequestBuilder,
         operation: Operation,
-    ) -> Result<ResponseValue<ByteStream>> {
-        let mut exchange = Exchange::new(self, request, operation)?;
-        let span = trace::span(exchange.call());
-        let response = exchange.response().instrument(span.clone()).await;
-        let call = exchange.into_call();
-        let result = response.and_then(|response| match reply::is_page(response.headers()) {
-            true => Err(call.error(ErrorKind::UnexpectedBody, reply::PAGE).replied(
-                response.status(),
-                response.headers().clone(),
-                [],
-            )),
-            false => Ok(ResponseValue::stream(response)),
-        });
+    ) -> Result<Response<ByteStream>> {
+        let mut call = RetryLoop::new(&self.channel, request, operation)?;
+        let span = trace::span(call.call());
+        let response = call.response(&*self.prerequisites);
+        let response = response.instrument(span.clone()).await;
+        let call = call.into_call();
+        let (call, result) = match response {
+            Err(error) => (call, Err(error)),
+            Ok(response) if raw_reply::is_html(response.headers()) => {
+                let error = call.error(ErrorKind::UnexpectedBody, raw_reply::NOT_A_PREFECT_SERVER);
+                let (status, headers) = (response.status(), response.headers().clone());
+                (call, Err(error.with_response(status, headers, [])))
+            }
+            Ok(response) => {
+                let (status, headers) = (response.status(), response.headers().clone());
+                trace::succeeded(&span, &call, status);
+                let stream = ByteStream::new(response, call);
+                return Ok(Response::new(stream, status, headers));
+            }
+        };
         trace::end(&span, &call, result)
-    }
-
-    fn streams(&self) -> Result<&reqwest::Client> {
-        let shared = &self.shared;
-        if let Some(client) = shared.streams.get() {
-            return Ok(client);
-        }
-        let builder = connection::builder(&shared.config)?.read_timeout(shared.config.timeout);
-        let client = connection::build(builder)?;
-        Ok(shared.streams.get_or_init(|| client))
-    }
-
-    pub fn retry(&self) -> &RetryPolicy {
-        &self.retry
-    }
-
-    pub fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    pub fn clock(&self) -> &dyn crate::clock::Clock {
-        &*self.shared.config.clock
-    }
-
-    fn csrf(&self) -> &Csrf {
-        &self.shared.csrf
-    }
-
-    fn version(&self) -> &VersionCheck {
-        &self.shared.version
-    }
-
-    fn interceptors(&self) -> &[Arc<dyn Interceptor>] {
-        &self.shared.config.interceptors
-    }
-
-    fn observers(&self) -> &[Observer] {
-        &self.shared.config.observers
-    }
-
-    /// Whether this client has ever had a reply.
-    pub fn was_reached(&self) -> bool {
-        self.shared.reached.load(Ordering::Relaxed)
-    }
-
-    fn set_reached(&self) {
-        self.shared.reached.store(true, Ordering::Relaxed);
-    }
-
-    fn expect_closing(&self) {
-        *self.closed_at() = Some(Instant::now());
-    }
-
-    /// Waits until what the server has closed is known to be closed. This is about sockets, and so
-    /// about real time.
-    async fn quiet(&self) {
-        let closed_at = *self.closed_at();
-        let Some(closed_at) = closed_at else { return };
-        let rest = CLOSING.saturating_sub(closed_at.elapsed());
-        match rest.is_zero() {
-            true => *self.closed_at() = None,
-            false => tokio::time::sleep(rest).await,
-        }
-    }
-
-    fn closed_at(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        let closed_at = self.shared.closed_at.lock();
-        closed_at.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

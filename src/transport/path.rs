@@ -2,11 +2,11 @@
 
 use crate::error::{Error, Result};
 
-/// One path segment, percent-encoded; the generated code calls it for every path parameter.
+/// Percent-encodes one path segment; the generated code calls this for every path parameter.
 ///
 /// `.` and `..` cannot be sent: every URL parser resolves them, encoded or not, so that the request
-/// would reach another endpoint. An empty segment would, too. And a server decodes `%2F` before it
-/// looks for the route, of which none has a slash within a parameter.
+/// would reach another endpoint. An empty segment would, too. And a server decodes `%2F` before
+/// routing, and no route accepts a slash within a parameter.
 pub(crate) fn segment(value: &str) -> Result<String> {
     match value {
         "" => Err(Error::invalid_request("a path parameter may not be empty")),
@@ -14,14 +14,14 @@ pub(crate) fn segment(value: &str) -> Result<String> {
             "the path parameter {value:?} cannot be sent: URLs resolve `.` and `..`"
         ))),
         value if value.contains('/') => Err(Error::invalid_request(format!(
-            "{value:?} cannot be sent in a URL: no route of the API takes a `/`; a filter finds such a name"
+            "{value:?} cannot be sent in a URL: no route of the API takes a `/`; use a filter instead"
         ))),
         // `\` is a slash to URL parsers; progenitor's own encoder leaves it alone.
         value => Ok(percent_encoding::utf8_percent_encode(value, SEGMENT).to_string()),
     }
 }
 
-/// All that RFC 3986 does not call unreserved.
+/// All characters but those that RFC 3986 calls unreserved.
 const SEGMENT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

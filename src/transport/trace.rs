@@ -1,12 +1,13 @@
 //! Spans and events, with the names of OpenTelemetry's conventions for HTTP clients.
 
-use progenitor_client::ResponseValue;
 use reqwest::StatusCode;
 use tracing::field::{Empty, display};
 use tracing::{Span, debug, info_span, warn};
 
+use super::call::Call;
 use super::hooks::Attempt;
-use crate::error::{Call, Error, ErrorKind, Result};
+use super::response::Response;
+use crate::error::{Error, ErrorKind, Result};
 
 /// The span of a call.
 pub(super) fn span(call: &Call) -> Span {
@@ -28,14 +29,15 @@ pub(super) fn span(call: &Call) -> Span {
     )
 }
 
-/// Completes the span of a call with how it ended.
-pub(super) fn end<T>(
-    span: &Span,
-    call: &Call,
-    result: Result<ResponseValue<T>>,
-) -> Result<ResponseValue<T>> {
-    record(span, call, result.as_ref().map(ResponseValue::status));
+/// Completes the span of a call with its result.
+pub(super) fn end<T>(span: &Span, call: &Call, result: Result<Response<T>>) -> Result<Response<T>> {
+    record(span, call, result.as_ref().map(Response::status));
     result
+}
+
+/// Completes the span of a call whose reply is streamed.
+pub(super) fn succeeded(span: &Span, call: &Call, status: StatusCode) {
+    record(span, call, Ok(status));
 }
 
 fn record(span: &Span, call: &Call, result: Result<StatusCode, &Error>) {
@@ -55,13 +57,13 @@ fn record(span: &Span, call: &Call, result: Result<StatusCode, &Error>) {
     }
 }
 
-/// Whether anybody listens to the event of an attempt that succeeds.
-pub(super) fn is_wanted() -> bool {
+/// Whether the event of a successful attempt is recorded.
+pub(super) fn is_enabled() -> bool {
     tracing::enabled!(tracing::Level::DEBUG)
 }
 
-/// The event of an attempt: a warning if there will be another, for that is what slows a call down.
-/// Without the server's message, which may quote what was sent.
+/// Records an attempt: as a warning if another will follow, because that slows a call down. The server's
+/// message is left out, because it may quote what was sent.
 pub(super) fn attempt(attempt: &Attempt<'_>, error: Option<&Error>) {
     let status = attempt.status().map(|status| status.as_u16());
     let resent = attempt.number() - 1;
@@ -90,7 +92,7 @@ pub(super) fn attempt(attempt: &Attempt<'_>, error: Option<&Error>) {
     }
 }
 
-/// The status if there is one, as the convention has it, and else the kind of failure.
+/// The status, if there is one, as the convention says; otherwise the kind of failure.
 fn error_type(kind: ErrorKind, status: Option<StatusCode>) -> String {
     match status {
         Some(status) if !status.is_success() => status.as_u16().to_string(),

@@ -1,4 +1,4 @@
-//! `Field`: a value that may be unset, null or there.
+//! `Field`: a field that may be unset, null or a value.
 
 use std::fmt;
 use std::ops::Deref;
@@ -7,9 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A field that may be unset, null or a value.
 ///
-/// In updates the three differ: an unset field is left alone by the server, null clears it, a
-/// value replaces it. Unset is never on the wire. For reading, a `Field` is an [`Option`]: unset
-/// and null are both `None`.
+/// In updates the three differ: the server leaves an unset field alone, null clears it, and a value
+/// replaces it. An unset field is never sent. For reading, a `Field` is an [`Option`]: unset and null
+/// are both `None`.
 ///
 /// ```
 /// use prefect_sdk::types::{Field, VariableUpdate};
@@ -28,7 +28,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Field<T> {
     value: Option<T>,
-    /// Null or a value.
+    /// Whether the field is null or a value.
     set: bool,
 }
 
@@ -58,17 +58,17 @@ impl<T> Field<T> {
         !self.set
     }
 
-    /// Whether the field is there and null.
+    /// Whether the field is null, and not just left out.
     pub const fn is_null(&self) -> bool {
         self.set && self.value.is_none()
     }
 
-    /// The value to change, if there is one.
+    /// A mutable reference to the value, if there is one.
     pub const fn as_mut(&mut self) -> Option<&mut T> {
         self.value.as_mut()
     }
 
-    /// The value to change, made if there is none.
+    /// A mutable reference to the value; a default value is inserted if there is none.
     pub fn get_or_default(&mut self) -> &mut T
     where
         T: Default,
@@ -94,7 +94,7 @@ impl<T> Default for Field<T> {
     }
 }
 
-/// Reading does not tell unset from null.
+/// Reading does not distinguish unset from null.
 impl<T> Deref for Field<T> {
     type Target = Option<T>;
 
@@ -179,7 +179,7 @@ impl<T: fmt::Debug> fmt::Debug for Field<T> {
     }
 }
 
-/// Unset is skipped by the structs that hold a field; alone, it has nothing else to be but null.
+/// The structs that hold a field skip it if it is unset; on its own, an unset field is written as null.
 impl<T: Serialize> Serialize for Field<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.value.serialize(serializer)

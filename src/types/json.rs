@@ -1,4 +1,4 @@
-//! `Json`: free JSON, kept as the text that it is.
+//! `Json`: any JSON, kept as text.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use serde_json::value::{RawValue, Value, to_raw_value};
 
 /// Any JSON, kept as text and parsed on demand.
 ///
-/// Flow-run parameters, job variables, block data and their like pass through unchanged: `1.0`
-/// stays apart from `1`, 2^70 keeps all its digits, and every float its last bit. (A
+/// Flow-run parameters, job variables, block data and similar values pass through unchanged: `1.0`
+/// does not become `1`, 2^70 keeps all its digits, and every float its last bit. (A
 /// [`serde_json::Value`] keeps none of this without `arbitrary_precision`, a feature that changes
-/// every crate of the program.) It is also the fastest: what is not looked at is not parsed.
+/// every crate of the program.) It is also the fastest way: a value that is not used is not parsed.
 ///
 /// ```
 /// use prefect_sdk::types::Json;
@@ -36,7 +36,7 @@ impl Json {
     ///
     /// # Errors
     ///
-    /// When the value has no JSON: a map whose keys are not text, for example.
+    /// When the value cannot be written as JSON: a map whose keys are not text, for example.
     pub fn new(value: &(impl Serialize + ?Sized)) -> serde_json::Result<Self> {
         to_raw_value(value).map(Self)
     }
@@ -46,7 +46,7 @@ impl Json {
         Self(RawValue::NULL.to_owned())
     }
 
-    /// JSON text, checked.
+    /// Checks that a text is JSON, and keeps it.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Json {
     ///
     /// When the JSON is not of that type.
     pub fn parse<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        // By bytes like every reply, so that each type is compiled for one reader only.
+        // From bytes, like every reply, so that each type is compiled for one reader only.
         serde_json::from_slice(self.as_str().as_bytes())
     }
 
@@ -80,7 +80,7 @@ impl Json {
         self.as_str() == "null"
     }
 
-    /// A [`serde_json::Value`], in which numbers beyond 64 bits are rounded.
+    /// Converts to a [`serde_json::Value`], in which numbers beyond 64 bits are rounded.
     ///
     /// # Errors
     ///
@@ -96,8 +96,8 @@ impl Default for Json {
     }
 }
 
-/// Equal as JSON: white space, the order of keys and the spelling of text do not matter; numbers
-/// are equal when they are written alike.
+/// Compares as JSON: white space, the order of keys and escapes in text do not matter; numbers are
+/// equal when they are written the same way.
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
         let (one, two) = (self.as_str(), other.as_str());
@@ -135,7 +135,7 @@ impl fmt::Display for Json {
 
 impl From<Value> for Json {
     fn from(value: Value) -> Self {
-        // A `Value` has text keys and finite numbers: it always has JSON.
+        // A `Value` has text keys and finite numbers: it can always be written as JSON.
         Self::new(&value).unwrap_or_default()
     }
 }

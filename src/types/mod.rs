@@ -5,12 +5,13 @@
 //!
 //! * A field that may be null is a [`Field`]: unset, null or a value. It reads like an `Option`.
 //! * A field that may only be left out is an `Option`; `None` is never sent.
-//! * Free JSON is [`Json`], which keeps the text: `1.0` stays apart from `1`, 2^70 survives.
-//! * Enums and unions that a server may extend have an `Unknown` variant that keeps what came.
+//! * Any JSON is [`Json`], which keeps the text: `1.0` does not become `1`, and 2^70 keeps its digits.
+//! * Enums and unions that a server may extend have an `Unknown` variant that keeps an unknown value.
 //! * Keys that this version does not know stay in `extra`, and are sent back.
 //!
-//! Required fields are the arguments of `new`, in the order of the API's own documentation; all
-//! others are set by chaining, by struct update, or directly:
+//! Values that are sent are made by `new`, whose arguments are the required fields in the order of the API's own
+//! documentation; all other fields are set by chaining or by assignment. Values that are only read come from a
+//! server, or from JSON:
 //!
 //! ```
 //! use prefect_sdk::types::{DeploymentUpdate, WorkPoolCreate};
@@ -29,11 +30,15 @@
 
 mod field;
 mod json;
-#[macro_use]
-mod macros;
 mod number;
+#[macro_use]
+mod object;
 mod scalar;
 mod seconds;
+#[macro_use]
+mod string_enum;
+#[macro_use]
+mod union;
 mod wire;
 
 use std::collections::BTreeMap;

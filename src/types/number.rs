@@ -1,4 +1,4 @@
-//! `Number`: a JSON number that stays what it was.
+//! `Number`: a JSON number that keeps its form, integer or float.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -38,7 +38,7 @@ impl Number {
     }
 }
 
-/// By value, as floats: 60 and 60.0 are equal.
+/// Compares by value, as floats: 60 and 60.0 are equal.
 impl PartialEq for Number {
     fn eq(&self, other: &Self) -> bool {
         self.as_f64() == other.as_f64()
@@ -142,7 +142,7 @@ impl<'de> Deserialize<'de> for Number {
         }
 
         // Not `deserialize_any`: with serde_json's `arbitrary_precision`, which any crate of a program
-        // may switch on, that gives floats as maps.
+        // may enable, that passes floats as maps.
         deserializer.deserialize_f64(NumberVisitor)
     }
 }

@@ -18,7 +18,7 @@ pub enum Scalar {
     Number(Number),
     /// Text.
     Text(String),
-    /// What is none of these, or a number beyond 64 bits; sent back as it came.
+    /// Any other JSON, or a number beyond 64 bits; it is sent back unchanged.
     Unknown(Json),
 }
 
@@ -73,7 +73,7 @@ macro_rules! from_numbers {
 
 from_numbers!(i32, i64, f64);
 
-// Through the raw text: serde_json's numbers have 64 bits, and a label may hold any integer.
+// Decoded from the raw text: serde_json's numbers have 64 bits, and a label may hold any integer.
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Json::deserialize(deserializer)?;
@@ -89,7 +89,7 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
-/// The number, if 64 bits hold it as it is written.
+/// The number, if it fits into 64 bits in the form in which it is written.
 fn number(text: &str) -> Option<Number> {
     match text.contains(['.', 'e', 'E']) {
         true => text

@@ -8,10 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Number;
 
-/// A duration, as the number of seconds that is on the wire. It may be negative (a lateness).
+/// A duration, as the number of seconds on the wire. It may be negative (a lateness).
 ///
-/// Servers send seconds everywhere but in their settings, where ISO 8601 text (`PT1H`) is read
-/// too. Seconds are what is sent: an ISO duration in a trigger is a server error.
+/// Servers send seconds everywhere except in their settings, where ISO 8601 text (`PT1H`) is read,
+/// too. The SDK always sends seconds: an ISO duration in a trigger causes a server error.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +33,7 @@ impl Seconds {
         self.0.as_f64()
     }
 
-    /// As a [`Duration`], unless it is negative or too long for one.
+    /// Converts to a [`Duration`]; `None` if it is negative or too long for one.
     pub fn to_duration(self) -> Option<Duration> {
         Duration::try_from_secs_f64(self.as_f64()).ok()
     }
@@ -92,7 +92,7 @@ impl<'de> Deserialize<'de> for Seconds {
                 Ok(Seconds(seconds.into()))
             }
 
-            // What `deserialize_any` makes of a float where some crate of the program has switched on
+            // `deserialize_any` passes a float in this form if some crate of the program has enabled
             // serde_json's `arbitrary_precision`: a map of one entry, the number as text.
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Seconds, A::Error> {
                 let entry: Option<(String, String)> = map.next_entry()?;
@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for Seconds {
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Seconds, E> {
                 let seconds = parse_iso(text).map(Seconds::from);
-                seconds.ok_or_else(|| E::custom(format!("no ISO 8601 duration: {text:?}")))
+                seconds.ok_or_else(|| E::custom(format!("not an ISO 8601 duration: {text:?}")))
             }
         }
 
@@ -112,7 +112,8 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
-/// ISO 8601 as pydantic writes it: `-P1DT2H3M4.5S`. No months or years: they have no fixed length.
+/// Parses ISO 8601 as pydantic writes it: `-P1DT2H3M4.5S`. Months and years are refused, because they
+/// have no fixed length.
 fn parse_iso(text: &str) -> Option<f64> {
     let (sign, text) = match text.strip_prefix('-') {
         Some(rest) => (-1.0, rest),
@@ -131,7 +132,7 @@ fn parse_iso(text: &str) -> Option<f64> {
     Some(sign * (date + time))
 }
 
-/// A sum of numbers, each followed by one of the units, in their order.
+/// Parses a sum of numbers, each followed by one of the units, in the order of the units.
 fn parse_units(mut text: &str, units: &[(char, f64)]) -> Option<f64> {
     let mut sum = 0.0;
     for (unit, seconds) in units {

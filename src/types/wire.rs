@@ -1,4 +1,4 @@
-//! What the macros of `macros.rs` share: keys, tags, and choosing a union's member.
+//! Shared code of the macros of generated types: keys, tags, and choosing a union's member.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Field, Json, Number, Scalar, Seconds};
 
-/// The constant tag by which a union's member is known; sent unless a value was read without it.
+/// The constant tag that identifies a union's member; it is sent unless the value was read without it.
 ///
 /// Servers accept members without a tag (`{}` is the action `do-nothing`), and a value that was
 /// read is sent back unchanged.
@@ -39,7 +39,7 @@ impl Default for Tag {
     }
 }
 
-/// A text that is none of an enum's values.
+/// A text that is not one of an enum's values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is no {name}")]
 pub struct UnknownValue {
@@ -102,7 +102,7 @@ impl<'de> Deserialize<'de> for Integer {
             }
 
             fn visit_f64<E: Error>(self, float: f64) -> Result<Integer, E> {
-                // Beyond 2^53 a float does not say which integer is meant.
+                // Beyond 2^53 a float may stand for several integers.
                 match float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0 {
                     true => Ok(Integer(float as i64)),
                     false => Err(E::invalid_value(Unexpected::Float(float), &self)),
@@ -114,10 +114,10 @@ impl<'de> Deserialize<'de> for Integer {
     }
 }
 
-/// A date-time as servers can read it.
+/// A date-time in a form that servers can read.
 ///
-/// Python knows the years 1 to 9999. A value with an offset may lie in them where its UTC does not;
-/// it is written with an offset again.
+/// Python supports the years 1 to 9999. A time may be in that range with an offset, but not in UTC; it
+/// is then written with an offset.
 pub(super) struct Time<'a>(pub &'a DateTime<Utc>);
 
 impl Serialize for Time<'_> {
@@ -146,7 +146,7 @@ pub(super) fn tag_of(json: &Json, key: &str) -> Option<String> {
     json.get(key)?.parse().ok()
 }
 
-/// Whether a field takes part in what is sent and shown.
+/// Whether a field is sent, and shown in debug output.
 pub(super) trait Presence {
     fn is_present(&self) -> bool;
 }
@@ -169,9 +169,9 @@ impl Presence for Tag {
     }
 }
 
-/// A possible member of a union without tags: the one that leaves least undeclared is meant.
+/// A possible member of a union without tags: the one that leaves the least undeclared is chosen.
 pub(super) trait Member {
-    /// How much of the value the type has no name for.
+    /// How many keys and values the type does not declare.
     fn undeclared(&self) -> usize {
         0
     }
@@ -205,7 +205,7 @@ impl<T: Member> Member for BTreeMap<String, T> {
     }
 }
 
-/// Stands for a secret in debug output.
+/// Replaces a secret in debug output.
 pub(super) struct Redacted;
 
 impl fmt::Debug for Redacted {

@@ -1,4 +1,4 @@
-//! The examples, on real servers.
+//! Runs the examples on real servers.
 
 #[allow(dead_code)]
 #[path = "../../examples/clean_up.rs"]
@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 
 use crate::support::Flows;
 
-/// Runs in their last state.
+/// Creates this many runs in this state.
 async fn runs(client: &Client, count: usize, state: StateType) {
     let flow = client
         .flows()
@@ -168,7 +168,7 @@ async fn a_run_is_followed_and_a_failure_is_reacted_to() {
         outs.push(String::from_utf8(out).expect("text"));
     }
     for out in &outs {
-        // A traceback has lines of other numbers.
+        // A traceback also contains lines that end in a line number, but in other numbers.
         for line in ["INFO     line 0", "INFO     line 1", "INFO     line 2"] {
             let lines = out.lines().filter(|it| it.ends_with(line));
             assert_eq!(lines.count(), 1, "{out}");
@@ -179,7 +179,7 @@ async fn a_run_is_followed_and_a_failure_is_reacted_to() {
         "{outs:?}"
     );
     let told = tokio::time::timeout(Duration::from_secs(60), listening).await;
-    let told = told.expect("it hears of it").expect("no panic");
+    let told = told.expect("the event arrives").expect("no panic");
     assert!(told.contains("rust-test-flow"), "{told}");
     drop(flows);
     server.stop().await.expect("it stops");
@@ -187,7 +187,7 @@ async fn a_run_is_followed_and_a_failure_is_reacted_to() {
 
 const SHARED_LIMIT: &str = "PREFECT_SDK_TEST_SHARED_LIMIT";
 
-/// As it waits for a lease to end, it is run beside others that do.
+/// This waits for a lease to expire, so it runs concurrently with others that do.
 pub async fn the_slot_of_a_process_that_is_killed_comes_back(server: &LocalServer) {
     let client = server.client().expect("a client");
     let worker = |limit: &str| {
@@ -219,7 +219,7 @@ async fn a_process_that_shares_a_limit() {
     };
     let (url, limit) = said.split_once(' ').expect("both");
     let client = Client::builder().api_url(url).build().expect("a client");
-    // Its output is read line by line, and the harness has begun one.
+    // The output is read line by line, and the test harness has already begun a line.
     println!();
     shared_limit::work(&client, limit).await.expect("it works");
 }

@@ -172,7 +172,8 @@ async fn the_files_of_the_programs_folder_do_not_reach_the_server() {
     end(program.0);
 }
 
-/// Starts this test binary again, in a folder, to start a server; returns a client of that.
+/// Starts this test binary again in a folder, to start a server; returns the process and a client of the
+/// server.
 async fn started_in_another_process(folder: &Path) -> (Child, Client) {
     let mut program = Command::new(std::env::current_exe().expect("this test binary"))
         .args([
@@ -197,7 +198,7 @@ async fn started_in_another_process(folder: &Path) -> (Child, Client) {
     (program, client)
 }
 
-/// SIGKILL: no destructor and no signal handler of the program runs.
+/// Kills the program with SIGKILL, so that none of its destructors and signal handlers run.
 fn end(mut program: Child) {
     program.kill().expect("killed");
     program.wait().expect("ended");
@@ -226,7 +227,7 @@ async fn a_killed_program_takes_its_server_with_it() {
     while client.raw().health_check().await.is_ok() {
         assert!(
             Instant::now() < deadline,
-            "the server goes on without its program"
+            "the server keeps running without its program"
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -1,35 +1,15 @@
-//! The test suite, one binary: linking many would cost more than running them.
+//! The test suite, which mirrors `src/`. It is one binary, because linking many would cost more than
+//! running them.
 
-mod bulk;
-mod concurrency_limits;
-mod connection;
+mod client;
 mod coverage;
-mod csrf;
-mod definitions;
-mod doctor;
-mod emitting;
-mod ensure;
-mod errors;
+mod error;
 mod examples;
-mod faults;
-mod filters;
-mod handles;
-mod listing;
 mod local_server;
-mod lost_replies;
-mod observability;
+mod query;
+mod reliability;
 mod resources;
-mod retry;
-mod runs;
-mod secrets;
 mod settings;
-mod slots;
-mod subscribing;
 mod support;
 mod transport;
 mod types;
-mod uncertain;
-mod updates;
-mod version;
-mod waiting;
-mod watching;

@@ -1,14 +1,14 @@
-//! Whether two JSON texts say the same.
+//! Whether two JSON texts have the same meaning.
 //!
-//! They must, but for what `../shared/corpus/README.md` allows: a null for a field that is not
-//! nullable in the document may be gone (it means "not given"), a date-time may be spelt otherwise
-//! (the instant stays), and a duration sent as text may have become its seconds. Two exceptions
-//! are ours, as Rust's types say more than JSON's:
+//! They must, except for what `../shared/corpus/README.md` allows: a null for a field that is not nullable
+//! in the document may be missing (it means "not given"), a date-time may be spelt differently (the instant
+//! stays the same), and a duration sent as text may have become its seconds. Two exceptions are ours,
+//! because Rust's types are more specific than JSON's:
 //!
 //! * a UUID is 128 bits, and the case of its digits is spelling (RFC 9562 §4);
 //! * `30.0` for a field that the document calls an integer is the integer 30 (JSON Schema §4.2.3).
 //!
-//! All else is compared as it is written: an integer is no float, and no digit may be lost.
+//! Everything else is compared as it is written: an integer is no float, and no digit may be lost.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// The upstream document as it is: what the generator made of it is on trial.
+/// The upstream document, unchanged, because the generator's output is under test.
 pub struct Document(Value);
 
 impl Document {
@@ -28,7 +28,7 @@ impl Document {
         Self(yaml_serde::from_str(&text).expect("YAML"))
     }
 
-    /// The place of a whole value of a schema. Halves of a pair that became one are that one.
+    /// The place of a whole value of a schema. If `X-Input` and `X-Output` were merged, both stand for `X`.
     pub fn schema(&self, name: &str) -> Place<'_> {
         let whole = name
             .strip_suffix("-Input")
@@ -119,8 +119,8 @@ impl<'a> Place<'a> {
             .any(|schema| schema.get(keyword).is_some_and(|found| found == value))
     }
 
-    /// Whether a null here means "not given": it is declared, and neither null nor anything may be
-    /// here.
+    /// Whether a null here means "not given": the place is declared, and neither null nor any value is
+    /// allowed.
     fn is_declared_not_null(&self) -> bool {
         let says_something = |schema: &&Value| {
             ["$ref", "type", "anyOf", "allOf", "oneOf", "enum", "const"]
@@ -207,7 +207,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The values of each key of an object, all of them where a key is there twice.
+/// The values of each key of an object: more than one if a key occurs more than once.
 type Keys = BTreeMap<String, Vec<Json>>;
 
 fn keys(json: &str) -> Keys {

@@ -48,7 +48,7 @@ impl Exchange {
     fn judge_body(&self, body: &Body, place: Place<'_>, what: &str, sent: &str) -> Option<String> {
         let problem = match body {
             Body::Json(round_trip) => {
-                // Other versions, whose operations have no id here, may have values of their own.
+                // Operations of other versions have no id here, and may have values of their own.
                 let known = |encoded: Encoded| match self.op {
                     Some(_) => encoded.known(),
                     None => Ok(encoded.json),
@@ -59,15 +59,15 @@ impl Exchange {
                 }
             }
             Body::Bytes => return None,
-            // Only a null may be thrown away.
+            // Only a null may be discarded.
             Body::None if sent == "null" => return None,
             Body::None => format!("{sent} has no type"),
         };
         Some(format!("{what}: {problem}"))
     }
 
-    /// The body, if there is one of JSON. (NaN and Infinity, which Python sends as they are, are no
-    /// JSON: a typed client cannot be made to send them, and the server answers null for them.)
+    /// The body, if it is JSON. (NaN and Infinity, which Python sends as they are, are not JSON: a typed
+    /// client cannot be made to send them, and the server answers null for them.)
     fn json_request(&self) -> Option<&str> {
         let json = self
             .request_kind
@@ -79,7 +79,7 @@ impl Exchange {
         (json && !none).then_some(request)
     }
 
-    /// A failure gives an `Error` with the server's message.
+    /// Checks that a failure becomes an `Error` with the server's message.
     async fn judge_failure(&self) -> Option<String> {
         let body = self
             .response
@@ -108,7 +108,7 @@ impl Exchange {
     }
 }
 
-/// All that a failure's body says, each in one line: a text, or the issues of a list.
+/// All messages in a failure's body, each on one line: a text, or the issues of a list.
 fn server_messages(body: &str) -> Vec<String> {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let texts = ["exception_message", "detail"]

@@ -13,7 +13,7 @@ use crate::table::{Encoded, schema};
 struct Instance {
     schema: String,
     kind: String,
-    /// `false`: the document is looser than the server.
+    /// `false` if the server refuses what the document allows.
     server_accepts: Option<bool>,
     value: Box<RawValue>,
 }

@@ -1,9 +1,9 @@
-//! Where recordings are, and how they are read.
+//! Finds and reads recordings.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// The recordings to judge: what the variable names, else the defaults that exist.
+/// The recordings to test: the one that the variable names, or else the defaults that exist.
 pub fn paths(variable: &str, defaults: &[&str]) -> Vec<PathBuf> {
     if let Some(path) = std::env::var_os(variable) {
         return vec![PathBuf::from(path)];

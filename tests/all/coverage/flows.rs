@@ -35,7 +35,7 @@ pub async fn visit(tour: &Tour) {
     let cron = || DeploymentScheduleCreate::new(Schedule::Cron(CronSchedule::new("0 6 * * *")));
     let nightly = DeploymentCreate::new("nightly", flow)
         .schedules([cron()])
-        // Old servers change no deployment without one.
+        // Old servers cannot update a deployment without a schema.
         .parameter_openapi_schema(json!({ "type": "object", "properties": {} }))
         .paused(false);
     let nightly = tour

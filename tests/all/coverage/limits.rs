@@ -1,4 +1,4 @@
-//! Limits on tags, and global ones.
+//! Tag limits and global limits.
 
 use prefect_sdk::types::*;
 use uuid::Uuid;
@@ -51,7 +51,7 @@ pub async fn visit(tour: &Tour) {
     let lease = tour
         .step("lease", limits.increment_with_lease(&lease))
         .await;
-    // Servers without leases are asked all the same, to see what they say.
+    // Servers without leases are called all the same, to see their answer.
     let lease = lease.map_or_else(Uuid::new_v4, |lease| lease.lease_id);
     tour.step(
         "renew",

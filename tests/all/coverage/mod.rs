@@ -1,4 +1,4 @@
-//! Every operation of the API, through the handles, on real servers of four versions.
+//! Every operation of the API, through the resources, on real servers of four versions.
 
 mod blocks;
 mod flows;
@@ -19,7 +19,7 @@ use tour::{Answers, Tour};
 
 macro_rules! operations {
     ($($name:literal $upstream:literal $method:literal $path:literal ($($body:tt)*) ($($reply:tt)*),)*) => {
-        /// Name, method and path of each.
+        /// Name, method and path of each operation.
         const OPERATIONS: &[(&str, &str, &str)] = &[$(($name, $method, $path)),*];
     };
 }
@@ -55,7 +55,7 @@ async fn server_3_0_11_answers_all_that_it_has() {
     answers_what_it_has("3.0.11").await;
 }
 
-/// What the server's own document has is a success, and all else an error that says what is missing.
+/// Asserts that all operations in the server's own document succeed and all others fail as unsupported.
 async fn answers_what_it_has(version: &str) {
     let documented = documented(version);
     let has = |method: &str, path: &str| documented.contains(&(method.into(), path.into()));
@@ -75,7 +75,7 @@ async fn answers_what_it_has(version: &str) {
                 if has {
                     "no 2xx"
                 } else {
-                    "not said to be missing"
+                    "not reported as unsupported"
                 },
             ));
         }
@@ -83,9 +83,9 @@ async fn answers_what_it_has(version: &str) {
     assert!(wrong.is_empty(), "{version}: {wrong:?}");
 }
 
-/// What a server of this version answers. If an operation that it has was not answered 2xx, there is one
-/// more try, on another server: a create that is answered 503, with its database locked, and has
-/// happened all the same is a success to the client, that looks it up, but none of the operation.
+/// What a server of this version answers. If an operation that it has was not answered 2xx, there is a
+/// second tour on another server: a create can be answered 503, because the database is locked, and be
+/// executed all the same. The client reconciles that and succeeds, but there was no 2xx.
 async fn answers_of(version: &str, has: impl Fn(&str, &str) -> bool) -> Answers {
     let mut answers = tour_of(version).await;
     let is_missing = |(name, method, path): &&(&str, &str, &str)| {
@@ -101,7 +101,7 @@ async fn answers_of(version: &str, has: impl Fn(&str, &str) -> bool) -> Answers 
     answers
 }
 
-/// Makes every call on a server of its own, which wants CSRF tokens, so that this operation is needed.
+/// Makes every call on a server of its own. It requires CSRF tokens, so that this operation is called.
 async fn tour_of(version: &str) -> Answers {
     let server = LocalServer::builder().version(version).csrf(true);
     let server = server.start().await.expect("a server");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use prefect_sdk::Artifact;
+use prefect_sdk::artifacts::Artifact;
 use prefect_sdk::types::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -113,7 +113,7 @@ async fn automations(tour: &Tour) {
     tour.step("delete", automations.delete(id)).await;
 }
 
-/// More than a page of them, so that the next one is asked for.
+/// Emits more than a page of events, so that the next page is requested.
 async fn events(tour: &Tour) {
     let events = tour.client.events();
     let name = format!("tour.{}", Uuid::new_v4().simple());

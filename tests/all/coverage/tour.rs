@@ -1,4 +1,4 @@
-//! The calls that are made, and what came of them.
+//! The calls of a tour, and their results.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use prefect_sdk::{Client, Error, ErrorKind, LocalServer, RetryPolicy};
 
-/// What a server has answered, by operation.
+/// The operations that succeeded, and those that the server does not support.
 #[derive(Clone, Default)]
 pub struct Answers {
     pub succeeded: BTreeSet<&'static str>,
     pub unsupported: BTreeSet<&'static str>,
+    /// Operations of the current step that were answered 409. If the step succeeds all the same, the SDK has
+    /// found out that an attempt before was executed, whose reply a busy database had spoilt.
+    conflicts: BTreeSet<&'static str>,
 }
 
 impl Answers {
@@ -53,6 +56,8 @@ impl Tour {
                     seen.succeeded.insert(attempt.operation());
                 } else if attempt.error() == Some(ErrorKind::Unsupported) {
                     seen.unsupported.insert(attempt.operation());
+                } else if attempt.error() == Some(ErrorKind::Conflict) {
+                    seen.conflicts.insert(attempt.operation());
                 }
             })
             .build()
@@ -64,14 +69,20 @@ impl Tour {
         }
     }
 
-    /// Makes a call. That a server lacks an operation is no failure, if it says so.
+    /// Makes a call. An `Unsupported` error is not a failure: the server lacks the operation.
     pub async fn step<T>(
         &self,
         what: &str,
         call: impl IntoFuture<Output = Result<T, Error>>,
     ) -> Option<T> {
-        match call.await {
-            Ok(value) => Some(value),
+        let called = call.await;
+        let mut answers = self.answers.lock().expect("the answers");
+        let conflicts = std::mem::take(&mut answers.conflicts);
+        match called {
+            Ok(value) => {
+                answers.succeeded.extend(conflicts);
+                Some(value)
+            }
             Err(error) if error.is_unsupported() => None,
             Err(error) => {
                 let mut failures = self.failures.lock().expect("the failures");
@@ -81,7 +92,7 @@ impl Tour {
         }
     }
 
-    /// What all calls have come to; a panic if one failed.
+    /// Returns the answers to all calls; panics if a call failed.
     pub fn end(self) -> Answers {
         let failures = self.failures.into_inner().expect("the failures");
         assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -1,4 +1,4 @@
-//! Settings: sources, precedence, profiles, and what is wrong with them.
+//! Settings: sources, precedence, profiles, and errors in them.
 
 mod prefect;
 mod requests;
@@ -8,10 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use prefect_sdk::{Error, Origin, RetryPolicy, ServerType, Settings, Sources};
+use prefect_sdk::{
+    Error, RetryPolicy, Settings,
+    settings::{Origin, ServerType, Sources},
+};
 use uuid::Uuid;
 
-/// A folder of its own, gone when it is dropped.
+/// A temporary folder, removed when it is dropped.
 pub struct Folder(PathBuf);
 
 impl Folder {
@@ -196,11 +199,11 @@ fn trouble_with_profiles_that_nobody_asked_for_is_a_warning() {
             panic!("one warning: {:?}", settings.warnings());
         };
         assert!(warning.contains("profiles.toml"), "{warning}");
-        // And it is in the error that it leads to.
+        // The warning is also in the error that it leads to.
         let error = settings.client_builder().build().expect_err("no URL");
         assert!(error.to_string().contains(warning), "{error}");
     }
-    // These are as good as no profile.
+    // These count as no profile.
     for text in [
         "[profiles.p]\nPREFECT_API_URL = 'http://p/api'",
         "active = 'ephemeral'",
@@ -248,7 +251,7 @@ fn what_is_no_regular_file_is_refused_and_never_waited_for() {
             .status();
         assert!(made.expect("mkfifo").success());
     };
-    // Prefect takes no notice of such a `.env` either; a folder of that name is common.
+    // Prefect ignores such a `.env`, too; a folder of that name is common.
     make(".env");
     load(&folder.sources());
     make("home/.prefect/profiles.toml");

@@ -1,4 +1,4 @@
-//! Prefect's own settings, from the same files and variables: they must say the same.
+//! Prefect's own settings, read from the same files and variables, must have the same values.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,8 +13,7 @@ use super::Folder;
 use super::scenarios::{SCENARIOS, Scenario};
 use crate::support::{Scripted, live_server, reply};
 
-/// Prints what Prefect makes of each scenario: the values that are not the default, or `null` if it
-/// refuses them.
+/// Prints the values that Prefect reads from each scenario, or `null` if it refuses them.
 const PREFECTS: &str = r#"
 import json, os, sys, warnings
 warnings.simplefilter("ignore")
@@ -62,7 +61,7 @@ for scenario in json.load(sys.stdin):
 json.dump(results, sys.stdout)
 "#;
 
-/// What Prefect has where nobody says anything.
+/// Prefect's values where nothing is set.
 const DEFAULTS: [(&str, &str); 14] = [
     ("PREFECT_API_URL", "None"),
     ("PREFECT_API_KEY", "None"),
@@ -99,7 +98,7 @@ impl Scenario {
             .collect()
     }
 
-    /// What the SDK makes of it, in the same form.
+    /// The values that the SDK reads, in the same form.
     async fn ours(&self, folder: &Folder) -> Value {
         let mut sources = folder.sources();
         for (name, value) in self.variables(folder) {
@@ -124,7 +123,7 @@ impl Scenario {
     }
 }
 
-/// Headers of one letter, or with an `X-`, that a client with these settings sends.
+/// The headers with a name of one letter, or `X-A`, that a client with these settings sends.
 async fn custom_headers(settings: &Settings) -> String {
     let server = Scripted::start([reply(200, json!("hi"))]).await;
     let builder = settings.client_builder().api_url(&server.url).http2(false);

@@ -1,6 +1,6 @@
-//! What settings do to requests.
+//! How settings affect requests.
 
-use prefect_sdk::{ClientBuilder, Sources};
+use prefect_sdk::{ClientBuilder, settings::Sources};
 use uuid::Uuid;
 
 use super::{Folder, load};
@@ -59,7 +59,7 @@ async fn a_custom_authorization_wins_over_auth_string_and_key() {
     );
 }
 
-/// A header that the user sets in the builder stands for "a live run context wins".
+/// In Prefect, the context of a live run wins; here, a header that the user sets in the builder.
 #[tokio::test]
 async fn a_process_that_a_worker_started_says_on_whose_behalf_it_asks() {
     let sources = Sources::empty()
@@ -77,7 +77,7 @@ async fn a_process_that_a_worker_started_says_on_whose_behalf_it_asks() {
     assert!(!without.head.to_ascii_lowercase().contains("x-prefect-flow"));
 }
 
-/// The authorization of a request by a client that is built from these settings like this.
+/// The `Authorization` header of a client that is built from these settings with this change.
 async fn authorization(
     sources: Sources,
     change: impl FnOnce(ClientBuilder) -> ClientBuilder,
@@ -119,7 +119,7 @@ async fn credentials_of_the_builder_replace_those_of_the_settings_of_whatever_ki
     let empty = authorization(Sources::empty(), |builder| {
         builder.api_key("").auth_string("")
     });
-    assert_eq!(empty.await, None, "an empty one is none");
+    assert_eq!(empty.await, None, "empty credentials are none");
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn credentials_of_the_settings_stay_with_the_origin_of_their_url() {
     ] {
         let sources = Sources::empty().variable("PREFECT_API_KEY", "pnu_1");
         let moved = authorization(sources, |builder| {
-            // There and back again: what is dropped stays dropped.
+            // The URL is changed and changed back: credentials that were dropped stay dropped.
             let here = format!("{builder:?}");
             let here = here.split('"').nth(1).expect("the URL").to_owned();
             builder.api_url(url).api_url(here)

@@ -1,6 +1,6 @@
 //! Files and variables that Prefect and the SDK must read alike.
 
-/// Files and variables, `{}` being the folder.
+/// Files and variables; `{}` stands for the folder.
 pub struct Scenario {
     pub name: &'static str,
     pub files: &'static [(&'static str, &'static str)],
@@ -138,7 +138,7 @@ pub const SCENARIOS: &[Scenario] = &[
         variables: &[("PREFECT_HOME", "{}"), ("PREFECT_PROFILE", "q")],
     },
     Scenario {
-        name: "an active profile that there is not",
+        name: "an active profile that does not exist",
         files: &[(
             "profiles.toml",
             "active='gone'\n[profiles.p]\nPREFECT_API_URL='http://p/api'",
@@ -154,7 +154,7 @@ pub const SCENARIOS: &[Scenario] = &[
         variables: &[("PREFECT_HOME", "{}")],
     },
     Scenario {
-        name: "profiles that are no TOML",
+        name: "profiles that are not TOML",
         files: &[("profiles.toml", "<html>")],
         variables: &[("PREFECT_HOME", "{}"), ("PREFECT_CLIENT_MAX_RETRIES", "2")],
     },
@@ -177,7 +177,7 @@ pub const SCENARIOS: &[Scenario] = &[
         variables: &[("PREFECT_HOME", "{}"), ("PREFECT_API_URL", "")],
     },
     Scenario {
-        name: "a home in .env is nobody's, and a comment no value",
+        name: "a home in .env is ignored, and a comment is no value",
         files: &[
             (
                 ".env",
@@ -200,7 +200,7 @@ pub const SCENARIOS: &[Scenario] = &[
         variables: &[("PREFECT_PROFILE", "local")],
     },
     Scenario {
-        name: "the local profile in a home without one",
+        name: "the local profile in a home without profiles",
         files: &[],
         variables: &[("PREFECT_PROFILE", "local"), ("PREFECT_HOME", "{}")],
     },
@@ -224,22 +224,22 @@ pub const SCENARIOS: &[Scenario] = &[
         variables: &[("PREFECT_CLIENT_MAX_RETRIES", "5.0")],
     },
     Scenario {
-        name: "TOML that is none",
+        name: "a prefect.toml that is not TOML",
         files: &[("prefect.toml", "<html>")],
         variables: &[],
     },
     Scenario {
-        name: "headers that are no strings",
+        name: "headers that are not strings",
         files: &[],
         variables: &[("PREFECT_CLIENT_CUSTOM_HEADERS", r#"{"A": 1}"#)],
     },
     Scenario {
-        name: "a status that is none",
+        name: "an invalid status",
         files: &[],
         variables: &[("PREFECT_CLIENT_RETRY_EXTRA_CODES", "400,10")],
     },
     Scenario {
-        name: "a flag that is none",
+        name: "an invalid flag",
         files: &[("prefect.toml", "[api]\nenable_http2='perhaps'")],
         variables: &[],
     },

@@ -1,13 +1,13 @@
-//! A clock that passes at once what it is asked to wait for.
+//! Clocks whose waits end at once, or early.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use prefect_sdk::Clock;
+use prefect_sdk::client::Clock;
 
-/// A clock that passes at once what it is asked to wait for, and notes it down.
+/// A clock whose waits end at once; it advances by them and records them.
 #[derive(Clone)]
 pub struct FakeClock {
     start: Instant,
@@ -24,7 +24,7 @@ impl Default for FakeClock {
 }
 
 impl FakeClock {
-    /// What it was asked to wait, in seconds.
+    /// The recorded waits, in seconds.
     pub fn waits(&self) -> Vec<f64> {
         let waits = self.waits.lock().expect("not poisoned");
         waits.iter().map(Duration::as_secs_f64).collect()
@@ -47,7 +47,7 @@ impl Clock for FakeClock {
     }
 }
 
-/// A clock that goes faster than time, by this factor.
+/// A clock that runs faster than real time by this factor.
 #[derive(Clone, Copy)]
 pub struct FastClock {
     start: Instant,

@@ -1,4 +1,4 @@
-//! A proxy that does harm between a client and a real server.
+//! A proxy that injects faults between a client and a real server.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use prefect_sdk::{Client, ClientBuilder, RetryPolicy};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::http::Message;
 use super::scripted::Step;
@@ -16,25 +16,27 @@ use super::scripted::Step;
 #[derive(Clone, Debug)]
 pub enum Fault {
     None,
-    /// Nobody listens for a moment; this request is not delivered.
+    /// The proxy stops listening for a moment; this request is not delivered.
     Refuse,
     /// The connection breaks before the request is delivered.
     ResetBefore,
     /// The request is delivered, and the connection breaks without a reply.
     ResetAfter,
-    /// As `ResetAfter`, if the reply is a success, and it is the first with this flag.
+    /// Like `ResetAfter`, but only for the first successful reply with this flag.
     LoseSuccess(Arc<AtomicBool>),
     /// The request is delivered, and the connection breaks in the middle of the reply.
     HalfReply,
     /// The request is delivered late.
     Delay(Duration),
-    /// The request is not delivered, and answered so.
+    /// The request is delivered when the test adds a permit.
+    Hold(Arc<Semaphore>),
+    /// The request is not delivered; the proxy answers it with this step.
     Answer(Step),
 }
 
 type Plan = Box<dyn FnMut(&Message) -> Fault + Send>;
 
-/// A proxy that does to each request what its plan says.
+/// A proxy that applies to each request the fault that its plan returns.
 pub struct FaultProxy {
     pub url: String,
     shared: Arc<Shared>,
@@ -44,12 +46,12 @@ struct Shared {
     upstream: String,
     plan: Mutex<Plan>,
     refuse: Notify,
-    /// What was delivered to the server.
+    /// The requests delivered to the server.
     delivered: Mutex<Vec<Message>>,
 }
 
 impl FaultProxy {
-    /// A proxy before the server with this API URL.
+    /// Starts a proxy in front of the server with this API URL.
     pub async fn start(
         api_url: &str,
         plan: impl FnMut(&Message) -> Fault + Send + 'static,
@@ -71,8 +73,8 @@ impl FaultProxy {
         }
     }
 
-    /// Loses the first success of this method whose path ends so. (A loaded server answers 503 now and
-    /// then: its database was locked.)
+    /// Loses the first successful reply to a request with this method whose target ends in `path`. (A
+    /// loaded server answers 503 now and then, because its database is locked.)
     pub async fn losing_one_reply(api_url: &str, method: &'static str, path: &'static str) -> Self {
         let lost = Arc::new(AtomicBool::new(false));
         let plan = move |request: &Message| match request.method() == method
@@ -84,13 +86,13 @@ impl FaultProxy {
         Self::start(api_url, plan).await
     }
 
-    /// What was delivered to the server so far.
+    /// The requests delivered to the server so far.
     pub fn delivered(&self) -> Vec<Message> {
         self.shared.delivered.lock().expect("not poisoned").clone()
     }
 
-    /// Options of a client that goes through the proxy, and waits little, but long enough for a loaded
-    /// server's database.
+    /// The builder of a client that goes through the proxy. Its retries wait briefly, but long enough for
+    /// the database of a loaded server.
     pub fn builder(&self) -> ClientBuilder {
         let retry = RetryPolicy::default().base_delay(Duration::from_millis(50));
         Client::builder()
@@ -129,6 +131,7 @@ async fn converse(mut stream: TcpStream, shared: Arc<Shared>) {
                 continue;
             }
             Fault::Delay(duration) => tokio::time::sleep(*duration).await,
+            Fault::Hold(gate) => gate.acquire().await.expect("open").forget(),
             _ => {}
         }
         let Ok(reply) = shared.deliver(&request).await else {

@@ -15,15 +15,16 @@ use super::unique;
 
 const FLOW: &str = include_str!("flow.py");
 
-/// It takes about a second, longer on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for the deployment to be served: it takes about a second, longer on a loaded machine.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A process that executes the runs of a deployment until this is dropped, within some 0.3 s. Its
-/// parameters are how many `lines` it logs, how many `seconds` it sleeps in all, and whether it is to `fail`.
+/// A process that executes the runs of a deployment, starting each within some 0.3 s of being due, until
+/// this is dropped. The parameters of a run are how many `lines` it logs, how many `seconds` it sleeps in
+/// all, and whether it is to `fail`.
 ///
-/// Two on one server take runs from each other, and runs that one has taken do not end when it is dropped: it wants
-/// a server of its own. Many runs at once make even that one answer 503 now and then, and seldom freeze for a
-/// minute: be patient for longer than that.
+/// It needs a server of its own: two such processes on one server take runs from each other, and runs that
+/// one has taken do not end when it is dropped. Many runs at once make even such a server answer 503 now
+/// and then, and occasionally freeze for a minute, so use timeouts longer than that.
 pub struct Flows {
     process: Child,
     home: PathBuf,
@@ -41,7 +42,7 @@ impl Flows {
         let log = File::create(home.join("flow.log")).expect("created");
         let mut command = Command::new(server.python());
         command.arg("flow.py").arg(&home);
-        // What this shell is set up for is another server; so are the settings in this folder.
+        // The variables of this shell are for another server, and so are the settings in this folder.
         for (name, _) in std::env::vars_os() {
             let upper = name.to_string_lossy().to_uppercase();
             if upper.starts_with("PREFECT_") {
@@ -62,22 +63,22 @@ impl Flows {
             home,
             deployment: Uuid::nil(),
         };
-        let (tell, ready) = oneshot::channel();
+        let (started, ready) = oneshot::channel();
         let stdout = flows.process.stdout.take().expect("piped");
         std::thread::spawn(move || {
             let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
             let id = lines.find_map(|line| line.strip_prefix("READY ")?.parse::<Uuid>().ok());
-            let _ = tell.send(id);
+            let _ = started.send(id);
             lines.for_each(drop);
         });
-        match timeout(PATIENCE, ready).await {
+        match timeout(READY_TIMEOUT, ready).await {
             Ok(Ok(Some(id))) => flows.deployment = id,
             _ => panic!("{} is not served: {}", Self::NAME, flows.log()),
         }
         flows
     }
 
-    /// What it has printed.
+    /// The log of the process.
     fn log(&self) -> String {
         let bytes = fs::read(self.home.join("flow.log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -86,11 +87,11 @@ impl Flows {
 
 impl Drop for Flows {
     fn drop(&mut self) {
-        // These fail if it has ended already.
+        // These fail if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
         if std::thread::panicking() {
-            // Shown with the failed test.
+            // The log is shown with the failed test.
             eprintln!("the flow's log:\n{}", self.log());
         }
         let _ = fs::remove_dir_all(&self.home);

@@ -1,4 +1,4 @@
-//! HTTP/1.1 messages as the faulty servers of the tests read them.
+//! HTTP/1.1 messages, as the tests' own servers and proxies read them.
 
 use std::io;
 
@@ -12,7 +12,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// The next message, or `None` at the end of the connection.
+    /// Reads the next message, or `None` at the end of the connection.
     pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Self>> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -58,7 +58,7 @@ impl Message {
         })
     }
 
-    /// Whether this is a reply with a 2xx.
+    /// Whether this is a reply with a 2xx status.
     pub fn is_success(&self) -> bool {
         self.target().starts_with('2')
     }

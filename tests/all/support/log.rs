@@ -1,11 +1,11 @@
-//! What a subscriber writes, kept.
+//! Captures the output of a tracing subscriber.
 
 use std::io;
 use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What a subscriber writes, kept.
+/// The captured output of a tracing subscriber.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -14,7 +14,7 @@ impl Log {
         String::from_utf8_lossy(&self.0.lock().expect("not poisoned")).into_owned()
     }
 
-    /// Adds what was printed elsewhere.
+    /// Adds text that was printed elsewhere.
     pub fn note(&self, text: String) {
         self.0
             .lock()

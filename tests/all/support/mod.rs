@@ -1,14 +1,14 @@
-//! What the tests share: one real server for the whole binary, and mock servers.
+//! Support that the tests share: one real server for the whole binary, mock servers, proxies and clocks.
 
 mod clock;
 mod fault_proxy;
+mod fixtures;
 mod flows;
-mod front;
 pub mod http;
 mod log;
-mod made;
-mod passage;
 mod scripted;
+mod tls_proxy;
+mod websocket_proxy;
 
 use prefect_sdk::{Client, ClientBuilder, LocalServer};
 use tokio::sync::OnceCell;
@@ -18,12 +18,12 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 pub use clock::{FakeClock, FastClock};
 pub use fault_proxy::{Fault, FaultProxy};
+pub use fixtures::{a_deployment, a_flow, a_run};
 pub use flows::Flows;
-pub use front::{Authority, ForwardProxy};
 pub use log::Log;
-pub use made::{a_deployment, a_flow, a_run};
-pub use passage::{Fate, Passage};
 pub use scripted::{Scripted, Step, answer, flow, refusal, reply};
+pub use tls_proxy::{Authority, ForwardProxy};
+pub use websocket_proxy::{SocketMode, WebSocketProxy};
 
 /// A client of the real server: `PREFECT_TEST_API_URL`, or one that the first test starts.
 ///
@@ -32,7 +32,7 @@ pub async fn live() -> Client {
     live_builder().await.build().expect("a client of it")
 }
 
-/// The options of [`live`].
+/// The builder of the client that [`live`] returns.
 pub async fn live_builder() -> ClientBuilder {
     if let Ok(url) = std::env::var("PREFECT_TEST_API_URL") {
         return Client::builder().api_url(url);
@@ -52,21 +52,21 @@ pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{}", Uuid::new_v4().simple())
 }
 
-/// A server that answers everything in one way, and a client of it.
+/// A mock server that answers every request with this reply, and a client of it.
 pub async fn answering(reply: ResponseTemplate) -> (Client, MockServer) {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(reply).mount(&server).await;
     (client_of(&server), server)
 }
 
-/// A client that asks this mock server for nothing but what a test asks it.
+/// A client of this mock server that sends no requests but those of the test.
 pub fn client_of(server: &MockServer) -> Client {
     plain(&format!("{}/api", server.uri()))
         .build()
         .expect("a client")
 }
 
-/// Options of a client without requests of its own, whose waits pass at once.
+/// The builder of a client that sends no requests of its own and whose waits end at once.
 pub fn plain(api_url: &str) -> ClientBuilder {
     Client::builder()
         .api_url(api_url)

@@ -1,4 +1,4 @@
-//! A server that does to each request what its script says.
+//! A server that answers requests by a script.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -16,11 +16,11 @@ use super::http::Message;
 pub enum Step {
     /// A reply: status, headers, body.
     Reply(u16, Vec<(&'static str, String)>, String),
-    /// The connection breaks when the request has come.
+    /// The connection breaks once the request has arrived.
     Drop,
     /// The connection breaks in the middle of this reply.
     Half(Box<Step>),
-    /// No reply.
+    /// No reply is sent, and the connection stays open.
     Hang,
 }
 
@@ -29,12 +29,12 @@ pub fn reply(status: u16, body: Value) -> Step {
     Step::Reply(status, Vec::new(), body.to_string())
 }
 
-/// A reply of Prefect's own handler of exceptions.
+/// A reply of Prefect's own exception handler.
 pub fn refusal(status: u16) -> Step {
     reply(status, serde_json::json!({"exception_message": "why"}))
 }
 
-/// A reply to whoever creates or reads a flow.
+/// A reply to a request that creates or reads a flow.
 pub fn flow() -> Step {
     let id = uuid::Uuid::new_v4();
     let flow = serde_json::json!({"id": id, "created": null, "updated": null, "name": "etl"});
@@ -68,7 +68,7 @@ impl Step {
     }
 }
 
-/// A server that does to each request what its script says; the last step is for all further ones.
+/// A server that answers each request by the next step of its script; the last step is repeated.
 pub struct Scripted {
     pub url: String,
     requests: Arc<Mutex<Vec<Message>>>,
@@ -84,12 +84,12 @@ impl Scripted {
         Self { url, requests }
     }
 
-    /// What was received so far.
+    /// The requests received so far.
     pub fn requests(&self) -> Vec<Message> {
         self.requests.lock().expect("not poisoned").clone()
     }
 
-    /// A client that asks this server for nothing but what a test asks it.
+    /// A client of this server that sends no requests but those of the test.
     pub fn client(&self) -> Client {
         self.builder().build().expect("a client")
     }

@@ -1,0 +1,52 @@
+//! From the vendored OpenAPI document to Rust: read → overlay → normalise → verify → write.
+//!
+//! `build.rs` runs this; the test suite includes the same files. Both have it as `crate::codegen`.
+
+pub mod client;
+pub mod document;
+pub mod emit;
+pub mod normalise;
+pub mod overlay;
+pub mod problem;
+pub mod resources;
+pub mod verify;
+
+use serde_json::Value;
+
+use problem::Result;
+
+/// A document that progenitor can read, and how often each change to it matched.
+pub struct Lowered {
+    pub document: Value,
+    /// How often each rule matched.
+    pub rules: normalise::Report,
+    /// How often each overlay action matched.
+    pub overlay: Vec<overlay::Applied>,
+}
+
+/// Overlay → normalise → verify.
+pub fn lower(mut document: Value, overlay: &Value) -> Result<Lowered> {
+    // The overlay's paths are those of the vendored document, which has no prefix.
+    normalise::strip_api_prefix(&mut document)?;
+    let overlay = overlay::apply(&mut document, overlay)?;
+    let rules = normalise::normalise(&mut document)?;
+    verify::verify(&document)?;
+    Ok(Lowered {
+        document,
+        rules,
+        overlay,
+    })
+}
+
+/// The files that the build writes: name and source text.
+pub fn write(document: &Value, table: &resources::Table) -> Result<Vec<(String, String)>> {
+    let mut files = vec![
+        ("client.rs".to_owned(), client::client(document)?),
+        ("types.rs".to_owned(), emit::types(document)?),
+        ("table.rs".to_owned(), emit::table(document)?),
+    ];
+    for (module, text) in resources::modules(document, table)? {
+        files.push((format!("resources/{module}.rs"), text));
+    }
+    Ok(files)
+}

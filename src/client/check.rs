@@ -1,0 +1,107 @@
+//! Checks the options of a `ClientBuilder`.
+
+use reqwest::header::HeaderMap;
+
+use super::builder::ClientBuilder;
+use crate::error::{Error, Result};
+use crate::settings::api_url;
+#[cfg(feature = "rustls")]
+use crate::settings::file;
+use crate::transport::config::{self, Config, Proxy};
+
+impl ClientBuilder {
+    /// Checks the options, and returns them as a configuration.
+    pub(super) fn check(self) -> Result<Config> {
+        let Some(url) = &self.api_url else {
+            let mut message = "no API URL is given: set PREFECT_API_URL, for example to http://127.0.0.1:4200/api".to_owned();
+            for note in &self.notes {
+                message.push_str("; ");
+                message.push_str(note);
+            }
+            return Err(Error::configuration(message));
+        };
+        let api_url = api_url::parse(url)?;
+        let cloud = api_url::parse(self.cloud_api_url.as_deref().unwrap_or(api_url::CLOUD))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let (name, value) = config::custom_header(name, value)?;
+            headers.insert(name, value);
+        }
+        if self.timeout.is_zero() {
+            return Err(Error::configuration(
+                "with a timeout of 0 s no request can succeed",
+            ));
+        }
+        if self.http2 && cfg!(not(feature = "http2")) {
+            return Err(Error::configuration(
+                "HTTP/2 is requested, but the feature `http2` is not compiled in",
+            ));
+        }
+        #[cfg(not(feature = "rustls"))]
+        if self.ca_file.is_some() || self.skip_verify {
+            return Err(Error::configuration(
+                "certificates are configured, but the feature `rustls` is not compiled in",
+            ));
+        }
+        #[cfg(feature = "rustls")]
+        let is_https = api_url.scheme() == "https";
+        Ok(Config {
+            cloud: api_url::is_cloud(&api_url, &cloud),
+            api_url,
+            authorization: config::authorization(
+                self.auth_string.as_deref(),
+                self.api_key.as_deref(),
+            )?,
+            headers,
+            timeout: self.timeout,
+            retry: self.retry,
+            proxy: match &self.proxy_url {
+                Some(url) => Proxy::Url(Box::new(proxy(url)?)),
+                None => self.proxy,
+            },
+            // They are not needed without TLS, and SSL_CERT_FILE may name a file that does not exist.
+            #[cfg(feature = "rustls")]
+            certificates: self
+                .ca_file
+                .as_deref()
+                .filter(|_| is_https && !self.skip_verify)
+                .map(certificates)
+                .transpose()?,
+            #[cfg(feature = "rustls")]
+            skip_verify: self.skip_verify,
+            http2: self.http2,
+            csrf: self.csrf,
+            version_check: self.version_check,
+            clock: self.clock,
+            interceptors: self.interceptors,
+            observers: self.observers,
+        })
+    }
+}
+
+fn proxy(url: &str) -> Result<reqwest::Proxy> {
+    reqwest::Proxy::all(url).map_err(|error| {
+        let shown = api_url::without_credentials(url);
+        Error::configuration(format!("{shown:?} is not the URL of a proxy"))
+            .with_source(error.without_url())
+    })
+}
+
+/// Reads the certificates of a file, which are trusted instead of the system's.
+#[cfg(feature = "rustls")]
+fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>> {
+    let wrong = |what: String| {
+        Error::configuration(format!(
+            "the certificates cannot be read from {}: {what}",
+            path.display()
+        ))
+    };
+    let pem = file::read_bytes(path).map_err(|error| wrong(error.to_string()))?;
+    let pem = pem.ok_or_else(|| wrong("there is no such file".to_owned()))?;
+    let certificates =
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+    match certificates.is_empty() {
+        true => Err(wrong("it contains none in PEM form".to_owned())),
+        false => Ok(certificates),
+    }
+}

@@ -1,0 +1,273 @@
+//! `LeaseManager`: renewing the leases of a client.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{Either, select};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::lease::{self, LeaseStatus};
+use crate::client::{Background, Service, Services};
+use crate::error::{Error, ErrorKind, Result};
+use crate::raw;
+use crate::runtime::Backoff;
+
+/// How long the renewal loop sleeps when it was woken and finds no lease: a lease that begins now is not
+/// due before.
+const IDLE_WAKE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The waits between attempts to renew a lease.
+const RENEWAL_BACKOFF: Backoff =
+    Backoff::new(Duration::from_secs(1), Duration::from_secs(5)).floor(Duration::from_millis(500));
+
+/// Renews the leases that are registered with it, on the client's own thread, which sleeps until the first
+/// one is due: a lease that is given back before that costs the thread nothing.
+pub(crate) struct LeaseManager {
+    background: Arc<Background>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Notified when there is something to do before the renewal loop wakes by itself.
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    leases: HashMap<Uuid, ManagedLease>,
+    /// When the renewal loop wakes by itself; `None` if it waits to be notified.
+    wakes_at: Option<Instant>,
+    is_closed: bool,
+}
+
+/// A lease that the manager renews.
+struct ManagedLease {
+    /// The duration that each renewal requests.
+    duration: Duration,
+    status: watch::Sender<LeaseStatus>,
+    /// When to renew it next, or to find it lost; `None` while a renewal is under way.
+    due: Option<Instant>,
+    failures: u32,
+    last_error: Option<Error>,
+}
+
+impl Service for LeaseManager {
+    fn start(services: &Services) -> Result<Self> {
+        let background: Arc<Background> = services.get()?;
+        let shared = Arc::<Shared>::default();
+        let raw = Arc::clone(background.raw());
+        background.spawn(renew_loop(raw, Arc::clone(&shared)));
+        Ok(Self { background, shared })
+    }
+}
+
+impl LeaseManager {
+    /// Manages a lease of the shortest duration that was requested at `requested_at`, and renews it for
+    /// `duration`.
+    pub(super) fn manage(
+        &self,
+        id: Uuid,
+        requested_at: Instant,
+        duration: Duration,
+    ) -> watch::Receiver<LeaseStatus> {
+        let (status, receiver) = watch::channel(LeaseStatus::new(requested_at, lease::MIN_LEASE));
+        let managed = ManagedLease {
+            duration,
+            status,
+            due: Some(lease::first_renewal(requested_at, duration)),
+            failures: 0,
+            last_error: None,
+        };
+        let mut state = self.shared.state();
+        let is_earlier = state.is_earlier(managed.due);
+        state.leases.insert(id, managed);
+        drop(state);
+        if is_earlier {
+            self.shared.wake.notify_one();
+        }
+        receiver
+    }
+
+    /// Stops renewing a lease.
+    pub(super) fn forget(&self, id: Uuid) {
+        self.shared.state().leases.remove(&id);
+    }
+
+    /// Stops renewing a lease, and gives its slots back in the background.
+    pub(super) fn give_back(&self, id: Uuid, time_left: Duration) {
+        self.forget(id);
+        let raw = Arc::clone(self.background.raw());
+        self.background.spawn(async move {
+            if let Err(error) = lease::give_back(&raw, id, time_left).await {
+                tracing::warn!(lease = %id, %error, "slots are held until their lease ends");
+            }
+        });
+    }
+}
+
+impl Drop for LeaseManager {
+    fn drop(&mut self) {
+        self.shared.state().is_closed = true;
+        self.shared.wake.notify_one();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records the result of a renewal that was sent at `requested_at`; `None` if there was none in time.
+    fn settle(&self, id: Uuid, requested_at: Instant, now: Instant, renewed: Option<Result<()>>) {
+        let mut state = self.state();
+        // The lease may have been given back in the meantime.
+        let Some(managed) = state.leases.get_mut(&id) else {
+            return;
+        };
+        if let Some(Ok(())) = renewed {
+            let duration = managed.duration;
+            managed
+                .status
+                .send_replace(LeaseStatus::new(requested_at, duration));
+            (managed.failures, managed.last_error) = (0, None);
+            managed.due = Some(lease::renewal(requested_at, duration));
+        } else if let Some(wait) = renewed.and_then(|failed| managed.fail(id, failed.err()?)) {
+            let until = managed.status.borrow().until;
+            managed.due = Some(until.min(now + wait));
+        } else if let Some(managed) = state.leases.remove(&id) {
+            return managed.lose(id);
+        }
+        let due = state.leases.get(&id).and_then(|managed| managed.due);
+        if state.is_earlier(due) {
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl State {
+    fn is_earlier(&self, due: Option<Instant>) -> bool {
+        match (due, self.wakes_at) {
+            (Some(due), Some(wakes_at)) => due < wakes_at,
+            (due, _) => due.is_some(),
+        }
+    }
+
+    /// Takes the leases that are due. A loop that was woken and finds no lease wakes again by itself after a
+    /// while, so that it is not woken by each of many short leases.
+    fn take_due(&mut self, now: Instant, woken: bool) -> Vec<Uuid> {
+        let mut due = Vec::new();
+        for (id, managed) in &mut self.leases {
+            if managed.due.is_some_and(|due| due <= now) {
+                managed.due = None;
+                due.push(*id);
+            }
+        }
+        let next = self.leases.values().filter_map(|managed| managed.due).min();
+        let is_idle = woken && self.leases.is_empty();
+        self.wakes_at = next.or_else(|| is_idle.then(|| now + IDLE_WAKE_INTERVAL));
+        due
+    }
+}
+
+impl ManagedLease {
+    /// The duration that a renewal requests, and the time until which the lease can be renewed.
+    fn terms(&self) -> (Duration, Instant) {
+        (self.duration, self.status.borrow().until)
+    }
+
+    /// Records a failure, and returns how long to wait before the next attempt, if there is to be one.
+    fn fail(&mut self, id: Uuid, error: Error) -> Option<Duration> {
+        // A server answers 410, Prefect Cloud 404.
+        let is_gone = matches!(error.kind(), ErrorKind::Gone | ErrorKind::NotFound);
+        self.failures += 1;
+        if self.failures == 1 && !is_gone {
+            tracing::warn!(lease = %id, %error, "a lease could not be renewed; retrying");
+        }
+        let wait = RENEWAL_BACKOFF.delay(self.failures, error.retry_after());
+        self.last_error = Some(error);
+        (!is_gone).then_some(wait)
+    }
+
+    fn lose(self, id: Uuid) {
+        let error = lease::lost(id, self.last_error.as_ref());
+        tracing::warn!(lease = %id, %error, "a lease is lost");
+        let lost = Some(Arc::new(error));
+        self.status.send_modify(|status| status.lost = lost);
+    }
+}
+
+/// Renews each lease when it is due, until the manager is dropped.
+async fn renew_loop(raw: Arc<raw::Client>, shared: Arc<Shared>) {
+    let (mut renewals, mut woken) = (JoinSet::new(), false);
+    loop {
+        let clock = raw.channel().clock();
+        let now = clock.now();
+        let (due, wakes_at) = {
+            let mut state = shared.state();
+            if state.is_closed {
+                return;
+            }
+            (state.take_due(now, woken), state.wakes_at)
+        };
+        for id in due {
+            renewals.spawn(renew(Arc::clone(&raw), Arc::clone(&shared), id));
+        }
+        while renewals.try_join_next().is_some() {}
+        let wake = pin!(shared.wake.notified());
+        woken = match wakes_at {
+            Some(at) => {
+                let sleep = clock.sleep(at.saturating_duration_since(now));
+                matches!(select(sleep, wake).await, Either::Right(_))
+            }
+            None => {
+                wake.await;
+                true
+            }
+        };
+    }
+}
+
+async fn renew(raw: Arc<raw::Client>, shared: Arc<Shared>, id: Uuid) {
+    let clock = raw.channel().clock();
+    let Some((duration, until)) = shared.state().leases.get(&id).map(ManagedLease::terms) else {
+        return;
+    };
+    let mut renewal = Renewal {
+        requested_at: clock.now(),
+        raw: &raw,
+        shared: &shared,
+        id,
+        renewed: Some(Err(Error::new(
+            ErrorKind::InvalidRequest,
+            "a hook panicked",
+        ))),
+    };
+    let left = until.saturating_duration_since(renewal.requested_at);
+    renewal.renewed = match left {
+        Duration::ZERO => None,
+        left => lease::renew(&raw, id, duration, left).await,
+    };
+}
+
+/// One renewal; its result is recorded when this is dropped, even if a hook of the program panics.
+struct Renewal<'a> {
+    raw: &'a raw::Client,
+    shared: &'a Shared,
+    id: Uuid,
+    requested_at: Instant,
+    renewed: Option<Result<()>>,
+}
+
+impl Drop for Renewal<'_> {
+    fn drop(&mut self) {
+        let now = self.raw.channel().clock().now();
+        let renewed = self.renewed.take();
+        self.shared.settle(self.id, self.requested_at, now, renewed);
+    }
+}

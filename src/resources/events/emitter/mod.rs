@@ -1,0 +1,15 @@
+//! `Emitter`: many events, in the background.
+
+mod batch_sender;
+mod builder;
+#[allow(
+    clippy::module_inception,
+    reason = "the file holds the type that the module is named after"
+)]
+mod emitter;
+mod queue;
+mod send_rate;
+
+pub use builder::EmitterBuilder;
+pub use emitter::Emitter;
+pub use queue::{EmitterStats, FlushReport, OverflowPolicy};

@@ -1,0 +1,104 @@
+//! Live events, from a WebSocket that is reopened whenever it ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::raw;
+use crate::runtime::Backoff;
+use crate::transport::Socket;
+use crate::types::{EventFilter, EventOccurredFilter, ReceivedEvent};
+
+/// An item of a [`LiveEventStream`].
+pub(crate) enum StreamEvent {
+    /// The socket is open: events follow.
+    Opened,
+    Event(Box<ReceivedEvent>),
+    /// The socket has ended, or could not be opened: no events follow until the next `Opened`.
+    Ended(Error),
+}
+
+/// How long to wait before the socket is reopened: from 1 s, doubled up to 30 s.
+const RECONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+
+/// How long before the socket is opened an event may have occurred: long enough for any difference between
+/// the clocks. (The server shortens it to 15 minutes.)
+const SINCE_OFFSET: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How far ahead the filter reaches: without an end in the future, the server sends no future events.
+const UNTIL_OFFSET: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+#[derive(Deserialize)]
+struct EventMessage {
+    event: ReceivedEvent,
+}
+
+/// An endless stream of live events.
+pub(crate) struct LiveEventStream {
+    raw: Arc<raw::Client>,
+    filter: EventFilter,
+    socket: Option<Socket>,
+    /// How many times in a row the socket has ended, or could not be opened.
+    failures: u32,
+}
+
+impl LiveEventStream {
+    pub(crate) fn new(raw: Arc<raw::Client>, filter: EventFilter) -> Self {
+        Self {
+            raw,
+            filter,
+            socket: None,
+            failures: 0,
+        }
+    }
+
+    /// Returns the next item. After an end it waits, and opens the socket again.
+    pub(crate) async fn next(&mut self) -> StreamEvent {
+        if let Some(socket) = &mut self.socket {
+            return match next_event(socket).await {
+                Ok(event) => StreamEvent::Event(event),
+                Err(error) => self.ended(error),
+            };
+        }
+        if self.failures > 0 {
+            tokio::time::sleep(RECONNECT_BACKOFF.delay(self.failures, None)).await;
+        }
+        let filter = around_now(&self.filter);
+        match self.raw.channel().socket("/events/out", &filter).await {
+            Err(error) => self.ended(error),
+            Ok(socket) => {
+                self.socket = Some(socket);
+                self.failures = 0;
+                StreamEvent::Opened
+            }
+        }
+    }
+
+    fn ended(&mut self, error: Error) -> StreamEvent {
+        self.socket = None;
+        self.failures += 1;
+        StreamEvent::Ended(error)
+    }
+}
+
+async fn next_event(socket: &mut Socket) -> Result<Box<ReceivedEvent>> {
+    loop {
+        let text = socket.next_text().await?;
+        match serde_json::from_str::<EventMessage>(&text) {
+            Ok(message) => return Ok(Box::new(message.event)),
+            Err(error) => tracing::warn!(%error, "an event could not be parsed"),
+        }
+    }
+}
+
+/// Returns the filter with a time range around now.
+fn around_now(filter: &EventFilter) -> EventFilter {
+    let now = Utc::now();
+    let occurred = EventOccurredFilter::new()
+        .since(now - SINCE_OFFSET)
+        .until(now + UNTIL_OFFSET);
+    filter.clone().occurred(occurred)
+}

@@ -1,0 +1,238 @@
+//! `Events::subscribe`: live events, completed by those that the server has stored.
+
+use std::fmt;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+#[cfg(feature = "websocket")]
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use chrono::{DateTime, Utc};
+use futures_core::Stream;
+use futures_util::future::select;
+use tokio::sync::{Mutex, mpsc};
+
+use super::deduplicator::Deduplicator;
+use super::event_update::EventUpdate;
+use super::generated::Events;
+use super::stored_events::{STORAGE_DELAY, poll_stored, read_stored, server_time};
+use crate::client::{Background, Client};
+use crate::error::Result;
+use crate::raw;
+use crate::types::{EventFilter, EventNameFilter, EventResourceFilter};
+
+/// How many updates are buffered until the program receives them.
+const UPDATE_BUFFER: usize = 1024;
+
+/// The options of a [`Subscription`]: see [`Events::subscribe`].
+#[derive(Clone)]
+#[must_use = "a subscription delivers nothing until it is started"]
+pub struct SubscriptionBuilder {
+    client: Client,
+    filter: EventFilter,
+    since: Option<DateTime<Utc>>,
+}
+
+/// A stream of live events: see [`Events::subscribe`].
+#[must_use = "streams do nothing unless they are polled"]
+pub struct Subscription {
+    received: mpsc::Receiver<Result<EventUpdate>>,
+}
+
+impl Events<'_> {
+    /// Subscribes to events as they happen; without a filter, to all events.
+    ///
+    /// Events arrive over a WebSocket (`/events/out`), which is reopened whenever it ends. In addition,
+    /// stored events are read every 10 s, or every 2 s while there is no socket (`POST /events/filter`):
+    /// the server silently drops events when more than 256 wait for one subscriber, and does not send those
+    /// that happen just before a socket is opened. Events that were missed in this way arrive up to 15 s
+    /// late, and after newer ones. Each event is delivered once; for this, the last 20,000 ids are
+    /// remembered.
+    ///
+    /// [`EventUpdate::Gap`] reports a time without a socket, once it is over: the events that were stored
+    /// in that time have been delivered, or will be within 15 s; whether there were others, which the
+    /// server did not store, cannot be known. (If no socket was ever opened no gap is reported: all events
+    /// come from those stored.) At least once a minute, stored events are read five minutes back; events
+    /// that are dated further back, or stored later, arrive only over the socket. Events that were not yet
+    /// stored when the subscription was started may be delivered although they are older.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// use prefect_sdk::events::EventUpdate;
+    ///
+    /// let mut events = client.events().subscribe().prefix("prefect.flow-run.").start().await?;
+    /// while let Some(received) = events.next().await {
+    ///     match received? {
+    ///         EventUpdate::Event(event) => println!("{} {:?}", event.event, event.resource),
+    ///         EventUpdate::Gap(gap) => eprintln!("{gap}"),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn subscribe(self) -> SubscriptionBuilder {
+        SubscriptionBuilder {
+            client: self.client.clone(),
+            filter: EventFilter::new(),
+            since: None,
+        }
+    }
+}
+
+impl SubscriptionBuilder {
+    /// Replaces the filter; call it before the methods below, which add to it. Its `occurred` and `order` are
+    /// overwritten.
+    pub fn filter(mut self, filter: EventFilter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Selects events with this name; if called several times, with any of these names.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        let names: &mut EventNameFilter = self.filter.event.get_or_default();
+        names.name.get_or_default().push(name.into());
+        self
+    }
+
+    /// Selects events whose name has this prefix; if called several times, any of these prefixes.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        let names: &mut EventNameFilter = self.filter.event.get_or_default();
+        names.prefix.get_or_default().push(prefix.into());
+        self
+    }
+
+    /// Selects events about this resource, such as `prefect.flow-run.…`; if called several times, about any
+    /// of these resources.
+    pub fn resource_id(mut self, id: impl Into<String>) -> Self {
+        let resource: &mut EventResourceFilter = self.filter.resource.get_or_default();
+        resource.id.get_or_default().push(id.into());
+        self
+    }
+
+    /// Selects events that have occurred since this time; those already stored are delivered first.
+    /// Default: the time of the start.
+    pub fn since(mut self, since: DateTime<Utc>) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    /// Starts the subscription: reads the events that have been stored, then listens for new ones.
+    ///
+    /// # Errors
+    ///
+    /// Any [call error](crate::Error#call-errors). Once started, the subscription ends with an error only
+    /// if the server refuses the credentials or the filter; after any other error it tries again.
+    pub async fn start(self) -> Result<Subscription> {
+        let background = self.client.service::<Background>()?;
+        let (updates, received) = mpsc::channel(UPDATE_BUFFER);
+        let mut deduplicator = Deduplicator::new(updates, self.since);
+        let raw = self.client.shared_raw();
+        let start = server_time(&raw).await?;
+        let (first, since) = match self.since {
+            Some(since) => (read_stored(&raw, &self.filter, since).await?, since),
+            // Events that have already happened are marked as seen, so that only new ones are delivered,
+            // whatever the difference between the clocks of server and client.
+            None => {
+                for event in read_stored(&raw, &self.filter, start - STORAGE_DELAY).await? {
+                    deduplicator.is_new(event.id);
+                }
+                (Vec::new(), start)
+            }
+        };
+        let (raw, filter) = (background.raw().clone(), self.filter);
+        background.spawn(async move {
+            for event in first {
+                if !deduplicator.event(event).await {
+                    return;
+                }
+            }
+            let (deduplicator, live) = (Mutex::new(deduplicator), AtomicBool::new(false));
+            let listening = pin!(listen(raw.clone(), &filter, &deduplicator, &live));
+            let reading = pin!(poll_stored(
+                raw,
+                &filter,
+                &deduplicator,
+                &live,
+                since.max(start)
+            ));
+            select(listening, reading).await;
+        });
+        Ok(Subscription { received })
+    }
+}
+
+/// Does nothing: without WebSockets, all events come from those stored.
+#[cfg(not(feature = "websocket"))]
+async fn listen(_: Arc<raw::Client>, _: &EventFilter, _: &Mutex<Deduplicator>, _: &AtomicBool) {
+    std::future::pending().await
+}
+
+/// Delivers live events until the subscription is dropped.
+#[cfg(feature = "websocket")]
+async fn listen(
+    raw: Arc<raw::Client>,
+    filter: &EventFilter,
+    deduplicator: &Mutex<Deduplicator>,
+    live: &AtomicBool,
+) {
+    use super::live_stream::{LiveEventStream, StreamEvent};
+    use crate::error::ErrorKind;
+
+    let mut stream = LiveEventStream::new(raw, filter.clone());
+    loop {
+        let event = stream.next().await;
+        let mut deduplicator = deduplicator.lock().await;
+        let should_continue = match event {
+            StreamEvent::Opened => {
+                live.store(true, Ordering::Relaxed);
+                deduplicator.opened().await
+            }
+            StreamEvent::Event(event) => deduplicator.event(*event).await,
+            StreamEvent::Ended(error) => {
+                live.store(false, Ordering::Relaxed);
+                tracing::debug!(%error, "no live events; stored events are read more often");
+                if error.kind() == ErrorKind::Unauthorized {
+                    let _ = deduplicator.updates.send(Err(error)).await;
+                    return;
+                }
+                deduplicator.ended(&error);
+                true
+            }
+        };
+        if !should_continue {
+            return;
+        }
+    }
+}
+
+impl Subscription {
+    /// Waits for the next update; `None` after an error. No update is lost if the future is dropped.
+    pub async fn next(&mut self) -> Option<Result<EventUpdate>> {
+        self.received.recv().await
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Result<EventUpdate>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.received.poll_recv(context)
+    }
+}
+
+impl fmt::Debug for SubscriptionBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubscriptionBuilder")
+            .field("filter", &self.filter)
+            .field("since", &self.since)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").finish_non_exhaustive()
+    }
+}

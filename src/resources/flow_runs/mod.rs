@@ -1,0 +1,37 @@
+//! `FlowRuns`: waiting for flow runs, watching them, and controlling them.
+//!
+//! [`FlowRuns`] has the operations on any run. A [`FlowRunHandle`] represents one live run;
+//! [`Deployments::run`](crate::deployments::Deployments::run) returns one.
+//!
+//! ```no_run
+//! # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+//! let run = client.deployments().run("etl/nightly").send().await?;
+//! let ended = run.wait().success().await?;
+//! println!("{} took {:?}", ended.id, ended.total_run_time);
+//! # Ok(())
+//! # }
+//! ```
+
+generated!("flow_runs");
+
+mod bulk;
+mod cancel;
+mod graph;
+mod handle;
+mod inputs;
+mod is_terminal;
+mod log_download;
+mod pause;
+mod proposal;
+mod retry;
+mod run_poller;
+mod wait;
+mod watch;
+
+pub use generated::{FlowRunInputs, FlowRuns};
+pub use handle::FlowRunHandle;
+pub(crate) use is_terminal::has_ended;
+pub use is_terminal::is_terminal;
+pub use proposal::ProposalOutcome;
+pub use wait::Wait;
+pub use watch::{RunUpdate, Watch};

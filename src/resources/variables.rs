@@ -1,0 +1,81 @@
+//! `Variables`: named JSON values.
+//!
+//! ```no_run
+//! # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+//! client.variables().set("rows", 5000).await?;
+//! let rows: Option<u32> = client.variables().value("rows").await?;
+//! assert_eq!(rows, Some(5000));
+//! # Ok(())
+//! # }
+//! ```
+
+generated!("variables");
+
+use serde::de::DeserializeOwned;
+
+use super::ensure::ensure;
+pub use generated::Variables;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::types::{Json, VariableCreate, VariableUpdate};
+
+impl Variables<'_> {
+    /// The value of a variable, as any type that serde can read; `None` when there is no such
+    /// variable: `GET /variables/name/{name}`.
+    ///
+    /// # Errors
+    ///
+    /// [`Decode`](crate::ErrorKind::Decode) when the value is not of this type,
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for a name that cannot be sent in a URL, or any
+    /// [call error](crate::Error#call-errors).
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let rows: u32 = client.variables().value("rows").await?.unwrap_or(1000);
+    /// println!("{rows} rows at a time");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn value<T: DeserializeOwned>(self, name: &str) -> Result<Option<T>> {
+        let Some(variable) = self.get_by_name_opt(name).await? else {
+            return Ok(None);
+        };
+        let value = variable.value.parse().map_err(|error| {
+            let message = format!("the variable {name:?} is not of this type: {error}");
+            Error::new(ErrorKind::Decode, message)
+        })?;
+        Ok(Some(value))
+    }
+
+    /// Sets the value of a variable, or creates the variable if there is none of this name:
+    /// `PATCH /variables/name/{name}`, else `POST /variables/`. Its tags are left as they are.
+    ///
+    /// The value is any JSON of up to 5,000 characters, including `null`. Names consist of lower-case
+    /// letters, digits, `-` and `_`.
+    ///
+    /// # Errors
+    ///
+    /// [`Validation`](crate::ErrorKind::Validation) for a name or value that the server rejects,
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for a name that cannot be sent in a URL, or any
+    /// [call error](crate::Error#call-errors).
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// use serde_json::json;
+    ///
+    /// client.variables().set("rows", 5000).await?;
+    /// client.variables().set("regions", json!(["eu", "us"])).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn set(self, name: &str, value: impl Into<Json>) -> Result<()> {
+        let value = value.into();
+        let update = VariableUpdate::new().value(value.clone());
+        let create = VariableCreate::new(name, value);
+        ensure(
+            async || self.update_by_name(name, &update).await,
+            async || self.create(&create).await,
+        )
+        .await
+    }
+}

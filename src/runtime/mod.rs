@@ -1,0 +1,12 @@
+//! Time, waiting and shared work, for all layers above.
+
+mod backoff;
+mod clock;
+mod detached;
+mod single_flight;
+
+pub(crate) use backoff::Backoff;
+pub use clock::Clock;
+pub(crate) use clock::SystemClock;
+pub(crate) use detached::Detached;
+pub(crate) use single_flight::SingleFlight;

@@ -1,0 +1,95 @@
+//! `Call`: the request of a call, and its errors.
+
+use std::error::Error as _;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Method, Request, StatusCode};
+use url::Url;
+
+use super::idempotency::Idempotency;
+use super::operation::Operation;
+use crate::error::{Error, ErrorKind};
+
+/// A request and its operation.
+#[derive(Debug)]
+pub(crate) struct Call {
+    operation: Operation,
+    request: Request,
+    /// How many times the request has been sent.
+    pub attempts: u32,
+}
+
+impl Call {
+    pub(super) fn new(operation: Operation, request: Request) -> Self {
+        Self {
+            operation,
+            request,
+            attempts: 0,
+        }
+    }
+
+    /// The request, before interceptors and CSRF tokens change it for an attempt.
+    pub(super) fn request(&self) -> &Request {
+        &self.request
+    }
+
+    pub(super) fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    pub(super) fn method(&self) -> &Method {
+        self.request.method()
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        self.request.url()
+    }
+
+    /// Whether the call changes anything on the server.
+    pub(super) fn changes_state(&self) -> bool {
+        Idempotency::of(self.operation, self.method()) != Idempotency::Safe
+    }
+
+    pub(super) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        self.describe(Error::new(kind, message))
+    }
+
+    /// The error of a call whose reply is missing or incomplete.
+    pub(super) fn unanswered(&self, error: reqwest::Error) -> Error {
+        if error.is_redirect() {
+            let why = error.source().map_or_else(String::new, ToString::to_string);
+            return self.error(
+                ErrorKind::Connection,
+                format!("the server redirects: {why}"),
+            );
+        }
+        let (kind, message) = if error.is_timeout() {
+            (ErrorKind::Timeout, "the server did not answer in time")
+        } else if error.is_connect() {
+            (ErrorKind::Connection, "the server cannot be reached")
+        } else {
+            (
+                ErrorKind::Connection,
+                "the connection broke before the reply was complete",
+            )
+        };
+        // The URL is in our own error already.
+        self.error(kind, message).with_source(error.without_url())
+    }
+
+    /// The error of a reply that is not a success.
+    pub(super) fn refused(
+        &self,
+        status: StatusCode,
+        headers: HeaderMap,
+        body: impl AsRef<[u8]>,
+    ) -> Error {
+        self.describe(Error::from_response(status, headers, body.as_ref()))
+    }
+
+    /// Adds this call to an error.
+    pub(super) fn describe(&self, error: Error) -> Error {
+        let (operation, method) = (self.operation.name(), self.method().clone());
+        error.with_request(operation, method, self.url().clone(), self.attempts)
+    }
+}

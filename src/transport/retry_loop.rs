@@ -1,0 +1,343 @@
+//! The retry loop: the attempts of one call, until one of them settles it.
+
+use std::time::{Duration, Instant};
+
+use reqwest::header::HeaderValue;
+use reqwest::{Request, RequestBuilder, Response, StatusCode};
+
+use super::attempt_failure::{Effect, Failure};
+use super::call::Call;
+use super::call_context::CallContext;
+use super::channel::Channel;
+use super::execution_evidence::{self, Transition};
+use super::hooks::Attempt;
+use super::operation::Operation;
+use super::prerequisites::Prerequisites;
+use super::raw_reply::{self, RawReply};
+use super::replay::{self, ReplayStrategy};
+use super::trace;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many times one call may replace its CSRF token: a server that rejects more tokens accepts none.
+const MAX_TOKEN_REPLACEMENTS: u32 = 2;
+
+/// One call of an operation.
+pub(super) struct RetryLoop<'a> {
+    context: CallContext<'a>,
+    replay: ReplayStrategy,
+    /// The time when the first attempt was sent that the server may have executed, in whole or in part. It is
+    /// real time, because it is compared with the server's clock.
+    first_ambiguous_attempt: Option<Instant>,
+    /// Whether an attempt may have been executed, whatever the server answered.
+    is_ambiguous: bool,
+    /// Whether the server may still be executing an attempt.
+    may_still_run: bool,
+}
+
+/// How the body of a successful reply is read.
+#[derive(Clone, Copy, PartialEq)]
+enum BodyMode {
+    Complete,
+    Stream,
+}
+
+/// A successful reply.
+enum Outcome {
+    Complete(RawReply),
+    Stream(Response),
+}
+
+impl<'a> RetryLoop<'a> {
+    pub(super) fn new(
+        channel: &'a Channel,
+        request: RequestBuilder,
+        operation: Operation,
+    ) -> Result<Self> {
+        let mut request = request.build().map_err(|error| {
+            Error::invalid_request("the request cannot be built")
+                .with_operation(operation.name())
+                .with_source(error)
+        })?;
+        let replay = ReplayStrategy::prepare(operation, &mut request);
+        Ok(Self {
+            context: CallContext::new(channel, Call::new(operation, request)),
+            replay,
+            first_ambiguous_attempt: None,
+            is_ambiguous: false,
+            may_still_run: false,
+        })
+    }
+
+    pub(super) fn call(&self) -> &Call {
+        &self.context.call
+    }
+
+    pub(super) fn into_call(self) -> Call {
+        self.context.call
+    }
+
+    /// Sends the call and reads the whole reply.
+    pub(super) async fn reply(&mut self, prerequisites: &impl Prerequisites) -> Result<RawReply> {
+        match self.run(BodyMode::Complete, prerequisites).await? {
+            Outcome::Complete(reply) => Ok(reply),
+            Outcome::Stream(_) => unreachable!("the whole body was requested"),
+        }
+    }
+
+    /// Sends the call and returns the response, whose body has not been read.
+    pub(super) async fn response(
+        &mut self,
+        prerequisites: &impl Prerequisites,
+    ) -> Result<Response> {
+        match self.run(BodyMode::Stream, prerequisites).await? {
+            Outcome::Stream(response) => Ok(response),
+            Outcome::Complete(_) => unreachable!("a stream was requested"),
+        }
+    }
+
+    async fn run(
+        &mut self,
+        body_mode: BodyMode,
+        prerequisites: &impl Prerequisites,
+    ) -> Result<Outcome> {
+        let channel = self.context.channel;
+        let ready = prerequisites.before_call(&self.context);
+        self.context.within_deadline(ready).await?;
+        let (mut failures, mut counted, mut tokens) = (0, 0, 0);
+        loop {
+            let (request, token) = match self.prepare(body_mode, prerequisites).await {
+                Ok(prepared) => prepared,
+                Err(error) => return Err(self.finish_error(error.is_retryable(), error)),
+            };
+            self.context.call.attempts += 1;
+            let (started, sent) = (channel.clock().now(), Instant::now());
+            let mut failure = match self.attempt(request, body_mode).await {
+                Ok(outcome) => {
+                    self.observe(started, Ok(outcome.status()), None);
+                    return Ok(outcome);
+                }
+                Err(failure) => failure,
+            };
+            failure.effect = self.replay.effect(failure.effect);
+            if failure.effect != Effect::NotExecuted {
+                self.first_ambiguous_attempt.get_or_insert(sent);
+            }
+            self.is_ambiguous |= failure.effect == Effect::Ambiguous;
+            self.may_still_run |= failure.may_still_run();
+            failures += 1;
+            counted += u32::from(!failure.maintenance);
+
+            let rejected =
+                prerequisites.is_token_rejected(token, self.context.call.method(), &failure.error);
+            let rejected = self.context.within_deadline(async { Ok(rejected.await) });
+            let rejected = rejected.await.unwrap_or(false);
+            let delay = match rejected && tokens < MAX_TOKEN_REPLACEMENTS {
+                true => Some(Duration::ZERO),
+                false => self.delay(&failure, failures, counted),
+            };
+            tokens += u32::from(rejected);
+            self.observe(started, Err(&failure.error), delay);
+            match delay {
+                Some(Duration::ZERO) => {}
+                Some(delay) => channel.clock().sleep(delay).await,
+                None => return self.settle(failure, body_mode, prerequisites).await,
+            }
+            if let ReplayStrategy::Transition { id, .. } = &self.replay
+                && let Some(sent) = self.first_ambiguous_attempt
+                && self.is_ambiguous
+            {
+                match prerequisites.find_transition(&self.context, id, sent).await {
+                    Some(Transition::Executed(reply)) => return Ok(Outcome::Complete(reply)),
+                    Some(Transition::NotExecuted) => {}
+                    Some(Transition::Superseded) | None => {
+                        return Err(self.finish_error(false, failure.error));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Prepares the request of the next attempt: runs the interceptors, and adds and returns the CSRF token.
+    async fn prepare(
+        &self,
+        body_mode: BodyMode,
+        prerequisites: &impl Prerequisites,
+    ) -> Result<(Request, Option<HeaderValue>)> {
+        let context = &self.context;
+        let refused = |message| context.call.error(ErrorKind::InvalidRequest, message);
+        // The bodies of all operations are in memory, and can be sent again.
+        let request = context.call.request().try_clone();
+        let mut request =
+            request.ok_or_else(|| refused("the request's body cannot be sent twice"))?;
+        for interceptor in context.channel.interceptors() {
+            let intercepted = interceptor.intercept(&mut request).await;
+            intercepted.map_err(|error| refused("an interceptor failed").with_source(error))?;
+        }
+        let token = prerequisites.before_attempt(context, &mut request);
+        let token = context.within_deadline(token).await?;
+        context.channel.wait_for_closing_connections().await;
+        if context.time_left() == Some(Duration::ZERO) {
+            return Err(context.deadline_passed());
+        }
+        if body_mode == BodyMode::Complete {
+            *request.timeout_mut() = Some(context.timeout());
+        }
+        Ok((request, token))
+    }
+
+    /// Sends the request once, and reads the whole reply unless it is streamed.
+    async fn attempt(&self, request: Request, body_mode: BodyMode) -> Result<Outcome, Failure> {
+        let CallContext { channel, call, .. } = &self.context;
+        let http = match body_mode {
+            BodyMode::Complete => channel.http(),
+            BodyMode::Stream => channel.streams().map_err(Failure::before)?,
+        };
+        let response = http.execute(request);
+        let response = match body_mode {
+            BodyMode::Complete => response.await,
+            BodyMode::Stream => {
+                match tokio::time::timeout(self.context.timeout(), response).await {
+                    Ok(response) => response,
+                    Err(_) => {
+                        let message = "the server did not answer in time";
+                        let error = call.error(ErrorKind::Timeout, message);
+                        return Err(Failure::incomplete(error));
+                    }
+                }
+            }
+        };
+        let mut response = response.map_err(|error| Failure::unanswered(call, error))?;
+        channel.set_reached();
+        let status = response.status();
+        if status.is_success() && body_mode == BodyMode::Stream {
+            return Ok(Outcome::Stream(response));
+        }
+        let headers = std::mem::take(response.headers_mut());
+        let body = raw_reply::read(&mut response).await;
+        if status.is_server_error() {
+            channel.expect_closing();
+        }
+        let body = body.map_err(|error| Failure::incomplete(call.unanswered(error)))?;
+        if !status.is_success() {
+            let error = call.refused(status, headers, body);
+            return Err(Failure::refused(error, status));
+        }
+        let reply = RawReply {
+            status,
+            headers,
+            body,
+        };
+        let is_replayed_transition = self.first_ambiguous_attempt.is_some()
+            && matches!(self.replay, ReplayStrategy::Transition { .. });
+        let accepted = is_replayed_transition
+            .then(|| replay::as_accepted(&reply))
+            .flatten();
+        Ok(Outcome::Complete(accepted.unwrap_or(reply)))
+    }
+
+    /// The time until the next attempt, if another attempt is allowed.
+    fn delay(&self, failure: &Failure, failures: u32, counted: u32) -> Option<Duration> {
+        let channel = self.context.channel;
+        let policy = channel.retry();
+        let safe = failure.effect != Effect::Ambiguous || self.replay.is_allowed_after(failure);
+        let may_pass = failure.may_pass(policy, channel.was_reached());
+        if !safe || !may_pass || !(failure.maintenance || policy.allows(counted)) {
+            return None;
+        }
+        let retry_after = failure.error.retry_after();
+        let delay = policy.backoff().delay(failures, retry_after);
+        let left = self.context.time_left();
+        left.is_none_or(|left| delay < left).then_some(delay)
+    }
+
+    /// Ends a call whose last attempt failed. It is a success if an earlier attempt was executed, as far
+    /// as this can be found out.
+    async fn settle(
+        &mut self,
+        failure: Failure,
+        body_mode: BodyMode,
+        prerequisites: &impl Prerequisites,
+    ) -> Result<Outcome> {
+        let status = failure.error.status();
+        if let Some(since) = self.first_ambiguous_attempt
+            && body_mode == BodyMode::Complete
+        {
+            match &self.replay {
+                // A gateway's 404 says nothing about the object.
+                ReplayStrategy::NotFoundMeansDone
+                    if status == Some(StatusCode::NOT_FOUND) && failure.error.is_about_object() =>
+                {
+                    return Ok(Outcome::Complete(RawReply {
+                        status: StatusCode::NO_CONTENT,
+                        headers: failure.error.headers().clone(),
+                        body: "null".into(),
+                    }));
+                }
+                ReplayStrategy::ByName { url, read_by } if status == Some(StatusCode::CONFLICT) => {
+                    let found = prerequisites.read(&self.context, url.clone(), *read_by, since);
+                    match found.await {
+                        Some((found, ago)) => {
+                            if execution_evidence::was_created_by(
+                                self.call().request(),
+                                &found,
+                                ago,
+                            ) {
+                                return Ok(Outcome::Complete(found));
+                            }
+                        }
+                        // The object may be this call's, but could not be read.
+                        None => self.is_ambiguous = true,
+                    }
+                }
+                _ => {}
+            }
+        }
+        let again = failure.is_worth_another_call(self.context.channel.retry());
+        Err(self.finish_error(again, failure.error))
+    }
+
+    /// Completes the error of this call with its attempts and outcome.
+    fn finish_error(&self, again: bool, mut error: Error) -> Error {
+        let call = self.call();
+        let is_ambiguous = self.is_ambiguous && call.changes_state();
+        error.set_attempts(call.attempts);
+        error.with_outcome(
+            is_ambiguous,
+            again && (!is_ambiguous || self.replay.holds_for_another_call(self.may_still_run)),
+        )
+    }
+
+    /// Reports an attempt to the log and to the user's observers.
+    fn observe(
+        &self,
+        started: Instant,
+        outcome: Result<StatusCode, &Error>,
+        retry_in: Option<Duration>,
+    ) {
+        let observers = self.context.channel.observers();
+        if observers.is_empty() && outcome.is_ok() && !trace::is_enabled() {
+            return;
+        }
+        let now = self.context.channel.clock().now();
+        let attempt = Attempt {
+            call: self.call(),
+            duration: now.saturating_duration_since(started),
+            status: outcome.map_or_else(Error::status, Some),
+            error: outcome.err().map(Error::kind),
+            retry_in,
+        };
+        trace::attempt(&attempt, outcome.err());
+        for observer in observers {
+            observer(&attempt);
+        }
+    }
+}
+
+impl Outcome {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Complete(reply) => reply.status,
+            Self::Stream(response) => response.status(),
+        }
+    }
+}

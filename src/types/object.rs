@@ -1,0 +1,236 @@
+//! The macro `object!`, which defines the generated structs.
+//!
+//! serde's derive is not used for them: its `flatten` and `untagged` buffer values in a form that
+//! rounds numbers, and it cannot tell null from absent.
+
+/// Defines an object. Each field is a line of
+///
+/// * its kind: `required` (always there, never null), `required_nullable` (an argument of `new`, may be
+///   null), `nullable` (may be left out or null), `optional` (may be left out), `json` (may be left
+///   out; null is a value), `constant` (a union's tag);
+/// * `open`, or `secret` when debug output must not show it;
+/// * key, field name and type.
+///
+/// `sent` objects get a setter for each field, `read` ones do not.
+/// The arguments of `new` are the required fields.
+macro_rules! object {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident $usage:ident {
+            $(
+                $(#[$doc:meta])*
+                $kind:ident $secrecy:ident $key:literal $field:ident [$($ty:tt)*],
+            )*
+        }
+        new($($argument:ident [$($argument_ty:tt)*]),*)
+    ) => {
+        object! {
+            $(#[$meta])*
+            pub struct $name $usage {
+                $($(#[$doc])* $kind $secrecy $key $field [$($ty)*],)*
+            }
+        }
+
+        impl $name {
+            /// Creates a value with only the required fields.
+            #[allow(clippy::too_many_arguments, reason = "all of them are required")]
+            pub fn new($($argument: object!(@argument $($argument_ty)*)),*) -> Self {
+                Self {
+                    $($field: object!(@init $kind $field $($ty)*),)*
+                    extra: BTreeMap::new(),
+                }
+            }
+        }
+
+        object!(@default $name $($argument)*);
+    };
+
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident $usage:ident {
+            $(
+                $(#[$doc:meta])*
+                $kind:ident $secrecy:ident $key:literal $field:ident [$($ty:tt)*],
+            )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $(
+                $(#[$doc])*
+                pub $field: object!(@type $kind $($ty)*),
+            )*
+            /// Keys that this version of the SDK does not know; they are kept unchanged, and sent.
+            pub extra: BTreeMap<String, Json>,
+        }
+
+        impl $name {
+            $(object!(@setter $usage $kind $key $field $($ty)*);)*
+        }
+
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                let mut out = f.debug_struct(stringify!($name));
+                $(
+                    if object!(@present $kind self $field) {
+                        out.field(stringify!($field), object!(@shown $secrecy $kind self $field $($ty)*));
+                    }
+                )*
+                // The values may be secrets that only a newer server knows.
+                if !self.extra.is_empty() {
+                    out.field("extra", &self.extra.keys());
+                }
+                out.finish()
+            }
+        }
+
+        impl wire::Member for $name {
+            fn undeclared(&self) -> usize {
+                self.extra.len()
+            }
+        }
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use ::serde::ser::SerializeMap as _;
+                let mut map = serializer.serialize_map(None)?;
+                $(
+                    if object!(@present $kind self $field) {
+                        map.serialize_entry($key, object!(@wire $kind self $field $($ty)*))?;
+                    }
+                )*
+                for (key, value) in &self.extra {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct ObjectVisitor;
+
+                impl<'de> ::serde::de::Visitor<'de> for ObjectVisitor {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                        f.write_str(concat!("an object (", stringify!($name), ")"))
+                    }
+
+                    fn visit_map<A: ::serde::de::MapAccess<'de>>(
+                        self,
+                        mut map: A,
+                    ) -> Result<$name, A::Error> {
+                        $(let mut $field: Option<object!(@type $kind $($ty)*)> = None;)*
+                        let mut extra = BTreeMap::new();
+                        while let Some(wire::Text(key)) = map.next_key()? {
+                            match &*key {
+                                $($key => $field = Some(object!(@read $kind map $($ty)*)),)*
+                                _ => {
+                                    extra.insert(key.into_owned(), map.next_value()?);
+                                }
+                            }
+                        }
+                        Ok($name {
+                            $($field: object!(@missing $kind $key $field),)*
+                            extra,
+                        })
+                    }
+                }
+
+                deserializer.deserialize_map(ObjectVisitor)
+            }
+        }
+    };
+
+    (@type required $($ty:tt)*) => { $($ty)* };
+    (@type required_nullable $($ty:tt)*) => { Field<$($ty)*> };
+    (@type nullable $($ty:tt)*) => { Field<$($ty)*> };
+    (@type optional $($ty:tt)*) => { Option<$($ty)*> };
+    (@type json $($ty:tt)*) => { Option<$($ty)*> };
+    (@type constant $($ty:tt)*) => { Tag };
+
+    (@argument Vec<$item:ty>) => { impl IntoIterator<Item = impl Into<$item>> };
+    (@argument $($ty:tt)*) => { impl Into<$($ty)*> };
+
+    (@init required $field:ident Vec<$item:ty>) => { $field.into_iter().map(Into::into).collect() };
+    (@init required $field:ident $($ty:tt)*) => { $field.into() };
+    (@init required_nullable $field:ident $($ty:tt)*) => { $field.into() };
+    (@init $kind:ident $field:ident $($ty:tt)*) => { Default::default() };
+
+    (@setter sent nullable $key:literal $field:ident $($ty:tt)*) => {
+        #[doc = concat!("Sets `", $key, "`; `None` sends null, which clears it.")]
+        #[must_use]
+        pub fn $field(mut self, $field: impl Into<Field<$($ty)*>>) -> Self {
+            self.$field = $field.into();
+            self
+        }
+    };
+    (@setter sent optional $key:literal $field:ident Vec<$item:ty>) => {
+        #[doc = concat!("Sets `", $key, "`.")]
+        #[must_use]
+        pub fn $field(mut self, $field: impl IntoIterator<Item = impl Into<$item>>) -> Self {
+            self.$field = Some($field.into_iter().map(Into::into).collect());
+            self
+        }
+    };
+    (@setter sent optional $key:literal $field:ident $($ty:tt)*) => {
+        #[doc = concat!("Sets `", $key, "`.")]
+        #[must_use]
+        pub fn $field(mut self, $field: impl Into<$($ty)*>) -> Self {
+            self.$field = Some($field.into());
+            self
+        }
+    };
+    (@setter sent json $key:literal $field:ident $($ty:tt)*) => {
+        object!(@setter sent optional $key $field $($ty)*);
+    };
+    (@setter $usage:ident $kind:ident $key:literal $field:ident $($ty:tt)*) => {};
+
+    (@default $name:ident) => {
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+    };
+    (@default $name:ident $($argument:ident)+) => {};
+
+    (@present required $this:ident $field:ident) => { true };
+    (@present $kind:ident $this:ident $field:ident) => { wire::Presence::is_present(&$this.$field) };
+
+    (@shown secret $kind:ident $this:ident $field:ident $($ty:tt)*) => { &wire::Redacted };
+    (@shown open constant $this:ident $field:ident $value:literal) => { &$value };
+    (@shown open $kind:ident $this:ident $field:ident $($ty:tt)*) => { &$this.$field };
+
+    (@wire constant $this:ident $field:ident $value:literal) => { $value };
+    (@wire required $this:ident $field:ident DateTime<Utc>) => { &wire::Time(&$this.$field) };
+    (@wire $kind:ident $this:ident $field:ident DateTime<Utc>) => {
+        &$this.$field.as_ref().map(wire::Time)
+    };
+    (@wire $kind:ident $this:ident $field:ident $($ty:tt)*) => { &$this.$field };
+
+    (@read constant $map:ident $value:literal) => {{
+        let wire::Text(tag) = $map.next_value()?;
+        if tag != $value {
+            let unexpected = ::serde::de::Unexpected::Str(&tag);
+            return Err(::serde::de::Error::invalid_value(unexpected, &concat!("the tag ", $value)));
+        }
+        Tag::SENT
+    }};
+    (@read required $map:ident i64) => { $map.next_value::<wire::Integer>()?.0 };
+    (@read optional $map:ident i64) => { $map.next_value::<Option<wire::Integer>>()?.map(|i| i.0) };
+    (@read nullable $map:ident i64) => {
+        Field::from($map.next_value::<Option<wire::Integer>>()?.map(|i| i.0))
+    };
+    (@read json $map:ident $($ty:tt)*) => { Some($map.next_value()?) };
+    (@read $kind:ident $map:ident $($ty:tt)*) => { $map.next_value()? };
+
+    (@missing required $key:literal $field:ident) => {
+        $field.ok_or_else(|| ::serde::de::Error::missing_field($key))?
+    };
+    (@missing constant $key:literal $field:ident) => { $field.unwrap_or(Tag::ABSENT) };
+    (@missing $kind:ident $key:literal $field:ident) => { $field.unwrap_or_default() };
+}

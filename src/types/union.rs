@@ -1,0 +1,99 @@
+//! The macro `union!`, which defines the generated unions.
+
+/// Defines a union: its member is chosen `by` a tag where the API has one, else by the best fit.
+macro_rules! union {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident by $key:literal { $($tag:literal $variant:ident($ty:ty),)* }
+    ) => {
+        union!(@common $(#[$meta])* $name { $((concat!("Tagged `", $tag, "`.")) $variant($ty),)* });
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let json = Json::deserialize(deserializer)?;
+                match wire::tag_of(&json, $key).as_deref() {
+                    $(
+                        Some($tag) => {
+                            json.parse().map(Self::$variant).map_err(::serde::de::Error::custom)
+                        }
+                    )*
+                    Some(_) => Ok(Self::Unknown(json)),
+                    // Senders may leave the tag out, and the server then guesses, too.
+                    None => Ok(Self::guess(json)),
+                }
+            }
+        }
+    };
+
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident { $($variant:ident($ty:ty),)* }
+    ) => {
+        union!(@common $(#[$meta])* $name {
+            $((concat!("[`", stringify!($ty), "`].")) $variant($ty),)*
+        });
+
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Json::deserialize(deserializer).map(Self::guess)
+            }
+        }
+    };
+
+    (@common $(#[$meta:meta])* $name:ident { $(($doc:expr) $variant:ident($ty:ty),)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        #[allow(clippy::large_enum_variant)]
+        pub enum $name {
+            $(
+                #[doc = $doc]
+                $variant($ty),
+            )*
+            /// A member that this version of the SDK does not know; it is sent back unchanged.
+            Unknown(Json),
+        }
+
+        impl $name {
+            /// The member that leaves the least of the value undeclared; the first one if several do.
+            fn guess(json: Json) -> Self {
+                let mut best: Option<(usize, Self)> = None;
+                $(
+                    if let Ok(member) = json.parse::<$ty>() {
+                        let undeclared = wire::Member::undeclared(&member);
+                        if best.as_ref().is_none_or(|(least, _)| undeclared < *least) {
+                            best = Some((undeclared, Self::$variant(member)));
+                        }
+                    }
+                )*
+                best.map_or(Self::Unknown(json), |(_, member)| member)
+            }
+        }
+
+        $(
+            impl From<$ty> for $name {
+                fn from(member: $ty) -> Self {
+                    Self::$variant(member)
+                }
+            }
+        )*
+
+        impl wire::Member for $name {
+            fn undeclared(&self) -> usize {
+                match self {
+                    $(Self::$variant(member) => wire::Member::undeclared(member),)*
+                    Self::Unknown(_) => 1,
+                }
+            }
+        }
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$variant(member) => member.serialize(serializer),)*
+                    Self::Unknown(json) => json.serialize(serializer),
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,13 @@
+//! The client as a whole: its diagnosis, and its protection of secrets.
+
+mod doctor;
+mod secrets;
+
+use prefect_sdk::Client;
+
+#[test]
+fn the_client_is_cheap_to_clone_and_crosses_threads() {
+    fn requires<T: Clone + Send + Sync + 'static>() {}
+    requires::<Client>();
+    assert!(size_of::<Client>() <= 4 * size_of::<usize>());
+}

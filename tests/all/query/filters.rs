@@ -1,0 +1,91 @@
+//! How a real server treats filters: why bulk operations refuse some, and queries lack some methods.
+
+use chrono::{Duration, Utc};
+use prefect_sdk::types::*;
+use prefect_sdk::{Client, LocalServer};
+use serde_json::json;
+
+use crate::support::{a_deployment, a_flow, a_run, live};
+
+async fn count(client: &Client, filter: FlowRunFilter) -> i64 {
+    let count = client.flow_runs().count().flow_runs(filter).await;
+    count.expect("counted")
+}
+
+#[tokio::test]
+async fn a_server_matches_everything_by_what_bulk_work_refuses() {
+    let server = LocalServer::start().await.expect("a server");
+    let client = server.client().expect("a client");
+    let flow = a_flow(&client).await;
+    for state in [StateType::Completed, StateType::Failed, StateType::Running] {
+        a_run(&client, flow, |run| run.state(StateCreate::new(state))).await;
+    }
+    let types = FlowRunFilterStateType::new();
+    let completed = types.clone().any_(vec![StateType::Completed]);
+    let of = |types| FlowRunFilter::new().state(FlowRunFilterState::new().type_(types));
+    assert_eq!(
+        count(&client, of(completed.clone())).await,
+        1,
+        "this is a condition"
+    );
+    let both = completed.not_any_(vec![StateType::Failed]);
+    assert_eq!(
+        count(&client, of(both)).await,
+        3,
+        "two conditions that are dropped together"
+    );
+
+    let nobody = FlowRunFilterName::new().any_(vec!["nobody".to_owned()]);
+    let null = FlowRunFilterState::new().type_(None);
+    let null = FlowRunFilter::new()
+        .operator(Operator::Or)
+        .state(null)
+        .name(nobody);
+    assert_eq!(count(&client, null).await, 3, "an alternative that is null");
+    let wildcard = FlowRunFilter::new().name(FlowRunFilterName::new().like_("_".to_owned()));
+    assert_eq!(count(&client, wildcard).await, 3, "a wildcard");
+
+    a_deployment(&client).await;
+    let limit = DeploymentFilterConcurrencyLimit::new().ge_(100);
+    let ignored = DeploymentFilter::new().concurrency_limit(limit);
+    let found = client.deployments().count().deployments(ignored).await;
+    assert_eq!(found.expect("counted"), 1, "a condition that is ignored");
+    server.stop().await.expect("it stops");
+}
+
+/// There is no `started_since`, because it would match runs that have not begun.
+#[tokio::test]
+async fn a_run_that_has_not_begun_has_a_start_time_to_a_filter() {
+    let client = live().await;
+    let flow = a_flow(&client).await;
+    let (soon, later) = (
+        Utc::now() + Duration::days(1),
+        Utc::now() + Duration::days(2),
+    );
+    let state = StateDetails::new().scheduled_time(later);
+    let state = StateCreate::new(StateType::Scheduled).state_details(state);
+    let run = a_run(&client, flow, |run| run.state(state)).await;
+    let started = FlowRunFilterStartTime::new().after_(soon);
+    let started = FlowRunFilter::new()
+        .id(FlowRunFilterId::new().any_(vec![run]))
+        .start_time(started);
+    assert_eq!(count(&client, started).await, 1);
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_created_again_without_schedules_has_none() {
+    let client = live().await;
+    let schedule = DeploymentScheduleCreate::new(CronSchedule::new("0 6 * * *"));
+    let deployment = DeploymentCreate::new(crate::support::unique("again"), a_flow(&client).await)
+        .parameters(json!({ "kept": true }));
+    let with = deployment.clone().schedules([schedule]);
+    let made = client.deployments().create(&with).await.expect("created");
+    assert_eq!(made.schedules.map(|schedules| schedules.len()), Some(1));
+    let again = client
+        .deployments()
+        .create(&deployment)
+        .await
+        .expect("changed");
+    assert_eq!(again.id, made.id);
+    assert_eq!(again.schedules.map(|schedules| schedules.len()), Some(0));
+}

@@ -1,0 +1,5 @@
+//! Lists, filters and bulk operations.
+
+mod bulk;
+mod filters;
+mod listing;

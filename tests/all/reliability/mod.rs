@@ -1,0 +1,4 @@
+//! What happens when connections, replies and servers fail.
+
+mod faults;
+mod lost_replies;

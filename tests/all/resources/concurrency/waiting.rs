@@ -1,0 +1,266 @@
+//! Waiting for slots: in turn, for how long, and after failures.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prefect_sdk::ErrorKind;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::{a_limit, done, full, granted, held, until_held};
+use crate::support::http::Message;
+use crate::support::{FastClock, Fault, FaultProxy, Scripted, Step, live};
+
+/// On an idle server it takes milliseconds; one that others write to may stand still for a minute.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// In Prefect's own client waiters queue, and the third one waits three times as long.
+#[tokio::test]
+async fn each_waiter_has_its_own_time() {
+    let client = live().await;
+    let limit = a_limit(&client, 1).await;
+    let _held = client.concurrency(&limit).acquire().await.expect("free");
+    let patience = Duration::from_secs(2);
+    let waiters = (0..5).map(|_| {
+        let waiter = client.concurrency(&limit).timeout(patience);
+        tokio::spawn(async move {
+            let start = Instant::now();
+            let error = waiter.acquire().await.expect_err("it is held");
+            (start.elapsed(), error)
+        })
+    });
+    for waiter in waiters.collect::<Vec<_>>() {
+        let (waited, error) = waiter.await.expect("no panic");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        assert!(
+            error.to_string().contains(&limit) && error.is_retryable(),
+            "{error}"
+        );
+        assert!(waited < patience + Duration::from_secs(1), "{waited:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_waiter_gets_what_another_gives_back() {
+    let client = live().await;
+    let limit = a_limit(&client, 1).await;
+    let first = client.concurrency(&limit).acquire().await.expect("free");
+    let waiter = client.concurrency(&limit).timeout(Duration::from_secs(60));
+    let waiter = tokio::spawn(async move { waiter.acquire().await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    first.release().await.expect("given back");
+    let second = waiter.await.expect("no panic").expect("it is free");
+    assert_eq!(held(&client, &limit).await, 1);
+    second.release().await.expect("given back");
+}
+
+/// Each wait is what the server asks for, plus up to a fifth.
+#[tokio::test]
+async fn waiting_is_as_the_server_says() {
+    let asked = ["1.5", "7.25", "0", "90"];
+    let steps = asked.map(full).into_iter().chain([granted("a"), done()]);
+    let server = Scripted::start(steps).await;
+    let clock = crate::support::FakeClock::default();
+    let client = server
+        .builder()
+        .clock(clock.clone())
+        .build()
+        .expect("a client");
+    let slot = client.concurrency("a").acquire().await.expect("granted");
+    let waits = clock.waits();
+    for (wait, least, most) in [
+        (waits[0], 1.5, 1.8),
+        (waits[1], 7.25, 8.7),
+        (waits[2], 0.1, 0.2),
+        (waits[3], 60.0, 60.0),
+    ] {
+        assert!((least..=most).contains(&wait), "{waits:?}");
+    }
+    drop(slot);
+}
+
+/// When the server asks for a longer wait than is left, a last request is sent shortly before the end.
+#[tokio::test]
+async fn the_last_request_is_shortly_before_the_end() {
+    let server = Scripted::start([full("30"), full("30")]).await;
+    let clock = crate::support::FakeClock::default();
+    let client = server
+        .builder()
+        .clock(clock.clone())
+        .build()
+        .expect("a client");
+    let waiter = client.concurrency("a").timeout(Duration::from_secs(10));
+    let error = waiter.acquire().await.expect_err("full");
+    assert!(error.is_timeout(), "{error}");
+    let waited: f64 = clock.waits().iter().sum();
+    assert!((8.9..=9.0).contains(&waited), "{:?}", clock.waits());
+    assert_eq!(server.requests().len(), 2);
+}
+
+/// If the caller stops waiting while the request is in flight, the slot that is granted is given back.
+#[tokio::test]
+async fn a_slot_granted_after_the_caller_has_gone_is_given_back() {
+    let client = live().await;
+    let limit = a_limit(&client, 1).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let held_back = Arc::clone(&gate);
+    let plan = move |request: &Message| match request.target().ends_with("/decrement-with-lease") {
+        true => Fault::Hold(Arc::clone(&held_back)),
+        false => Fault::Delay(Duration::from_millis(300)),
+    };
+    let proxy = FaultProxy::start(client.api_url(), plan).await;
+    let slow = proxy.builder().build().expect("a client");
+    let waiter = slow.concurrency(&limit);
+    let gone = tokio::time::timeout(Duration::from_millis(100), waiter.acquire()).await;
+    gone.expect_err("it takes 300 ms");
+    until_held(&client, &limit, 1, RELEASE_TIMEOUT).await;
+    gate.add_permits(1);
+    until_held(&client, &limit, 0, RELEASE_TIMEOUT).await;
+
+    // The same with the waiter's own timeout.
+    let waiter = slow.concurrency(&limit).timeout(Duration::from_millis(100));
+    assert!(waiter.acquire().await.expect_err("too late").is_timeout());
+    until_held(&client, &limit, 1, RELEASE_TIMEOUT).await;
+    gate.add_permits(1);
+    until_held(&client, &limit, 0, RELEASE_TIMEOUT).await;
+    let asked = |end: &str| {
+        let delivered = proxy.delivered();
+        delivered
+            .iter()
+            .filter(|it| it.target().ends_with(end))
+            .count()
+    };
+    assert_eq!(
+        (
+            asked("/increment-with-lease"),
+            asked("/decrement-with-lease")
+        ),
+        (2, 2)
+    );
+}
+
+/// A release also runs to its end when its future is dropped.
+#[tokio::test]
+async fn a_release_that_is_given_up_is_done_and_once() {
+    let client = live().await;
+    let limit = a_limit(&client, 2).await;
+    let other = client.concurrency(&limit).acquire().await.expect("free");
+    let plan = |request: &crate::support::http::Message| match request
+        .target()
+        .ends_with("/decrement-with-lease")
+    {
+        true => Fault::Delay(Duration::from_millis(300)),
+        false => Fault::None,
+    };
+    let proxy = FaultProxy::start(client.api_url(), plan).await;
+    let slow = proxy.builder().build().expect("a client");
+    let slot = slow.concurrency(&limit).acquire().await.expect("free");
+    let given_up = tokio::time::timeout(Duration::from_millis(100), slot.release()).await;
+    given_up.expect_err("it takes 300 ms");
+    until_held(&client, &limit, 1, RELEASE_TIMEOUT).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(held(&client, &limit).await, 1, "the other is still held");
+    other.release().await.expect("given back");
+}
+
+/// Nobody can give back a slot that a lost reply has granted, so the request asks for a lease of one
+/// minute, whatever lease is set, and is then sent again.
+#[tokio::test]
+async fn a_lost_grant_is_held_for_a_minute_at_most() {
+    let client = live().await;
+    let limit = a_limit(&client, 2).await;
+    let proxy =
+        FaultProxy::losing_one_reply(client.api_url(), "POST", "/increment-with-lease").await;
+    let losing = proxy.builder().build().expect("a client");
+    let lease = Duration::from_secs(3600);
+    let slot = losing.concurrency(&limit).lease(lease).acquire().await;
+    let slot = slot.expect("granted the second time");
+    assert_eq!(held(&client, &limit).await, 2, "one of them was lost");
+    for request in proxy.delivered() {
+        let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+        assert_eq!(body["lease_duration"], json!(60.0));
+    }
+    slot.release().await.expect("given back");
+}
+
+/// The request is retried as often as the policy allows, not for ever.
+#[tokio::test]
+async fn a_server_that_loses_every_reply_is_given_up() {
+    let server = Scripted::start([granted("a"), done(), Step::Drop]).await;
+    let client = server.builder().clock(FastClock::new(20)).build();
+    let client = client.expect("a client");
+    let slot = client.concurrency("a").acquire().await.expect("granted");
+    slot.release().await.expect("given back");
+    let error = client
+        .concurrency("a")
+        .acquire()
+        .await
+        .expect_err("no reply");
+    assert!(
+        error.is_connection() && error.may_have_happened(),
+        "{error:?}"
+    );
+    assert_eq!(server.requests().len(), 2 + 6);
+}
+
+/// Like any call of a client that has never received a reply.
+#[tokio::test]
+async fn a_wrong_address_fails_at_once() {
+    let client = crate::support::plain("http://127.0.0.1:9/api")
+        .build()
+        .expect("a client");
+    let error = client
+        .concurrency("a")
+        .acquire()
+        .await
+        .expect_err("nobody there");
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::Connection, 1));
+}
+
+/// The server counts the slots before it creates the lease: after a 500 they may be held without a lease.
+#[tokio::test]
+async fn a_500_is_not_tried_again() {
+    let server = Scripted::start([crate::support::refusal(500)]).await;
+    let error = server.client().concurrency("a").acquire().await;
+    assert!(error.expect_err("it failed").may_have_happened());
+    assert_eq!(server.requests().len(), 1);
+}
+
+/// Requests for one limit do not wait for requests for another.
+#[tokio::test]
+async fn a_request_that_hangs_delays_nobody_who_wants_something_else() {
+    let hanging =
+        |request: &crate::support::http::Message| match String::from_utf8_lossy(&request.body)
+            .contains("hanging")
+        {
+            true => Fault::Delay(Duration::from_secs(30)),
+            false => Fault::None,
+        };
+    let server = Scripted::start([granted("free"), full("1"), granted("free"), done()]).await;
+    let proxy = FaultProxy::start(&server.url, hanging).await;
+    let client = proxy.builder().build().expect("a client");
+    let slot = client.concurrency("free").acquire().await.expect("granted");
+    slot.release().await.ok();
+    let waiter = client.concurrency("hanging");
+    let waiting = tokio::spawn(async move { waiter.acquire().await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let other = client.concurrency("free").timeout(Duration::from_secs(5));
+    let slot = other.acquire().await.expect("granted");
+    waiting.abort();
+    drop(slot);
+}
+
+/// Like any call, it is retried after a transient error.
+#[tokio::test]
+async fn trying_is_not_given_up_for_a_busy_server() {
+    let busy = crate::support::refusal(503);
+    let server = Scripted::start([busy.clone(), busy, full("1")]).await;
+    let tried = server.builder().clock(FastClock::new(20)).build();
+    let tried = tried
+        .expect("a client")
+        .concurrency("a")
+        .try_acquire()
+        .await;
+    assert!(tried.expect("answered").is_none());
+    assert_eq!(server.requests().len(), 3);
+}

@@ -1,0 +1,229 @@
+//! Events that cannot be sent, lost replies, and faulty connections.
+
+use super::*;
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_counted_and_given_back() {
+    let server = Scripted::start([refusal(503)]).await;
+    let client = in_real_time(&server);
+    // The emitter follows the retry policy of the client that it is made from.
+    for (client, attempts) in [(client.with_retry(RetryPolicy::none()), 1), (client, 1 + 6)] {
+        let failure_log = FailureLog::default();
+        let emitter = client.events().emitter().linger(LONG);
+        let emitter = emitter.on_failure(failure_log.note()).start();
+        let emitter = emitter.expect("an emitter");
+        let events = events(2);
+        for event in events.clone() {
+            emitter.emit(event).expect("queued");
+        }
+        let delivered = emitter.flush().await.expect("given up");
+        assert_eq!((delivered.confirmed, delivered.failed), (0, 2));
+        let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+        assert_eq!(failure_log.all(), [(ids, Some(503))]);
+        assert_eq!(server.requests().len(), attempts);
+        let stats = emitter.close().await;
+        assert_eq!((stats.queued, stats.failed), (0, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_on_failure_does_not_stop_the_emitter() {
+    let server = Scripted::start([refusal(503), taken()]).await;
+    let client = server.client().with_retry(RetryPolicy::none());
+    let emitter = client.events().emitter();
+    let emitter = emitter.on_failure(|_, error| panic!("on purpose: {error}"));
+    let emitter = emitter.start().expect("an emitter");
+    emitter.emit(event("test")).expect("queued");
+    assert_eq!(emitter.flush().await.expect("given up").failed, 1);
+    emitter.emit(event("test")).expect("queued");
+    assert_eq!(emitter.flush().await.expect("sent").confirmed, 1);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_ever_when_an_observer_panics() {
+    let server = Scripted::start([taken()]).await;
+    let builder = server.builder().observer(|_| panic!("on purpose"));
+    let client = builder.build().expect("a client");
+    let emitter = client.events().emitter().capacity(1).start();
+    let emitter = emitter.expect("an emitter");
+    emitter.emit(event("test")).expect("queued");
+    emitter.flush().await.expect_err("the sender is gone");
+    assert!(emitter.send(event("test")).await.is_err());
+    let stats = emitter.close().await;
+    assert_eq!((stats.queued, stats.failed), (0, 1));
+}
+
+/// The server refuses a batch as a whole (422), or stops in the middle of it (500).
+#[tokio::test]
+async fn one_bad_event_does_not_make_the_others_of_its_batch_fail() {
+    let client = live().await;
+    let failure_log = FailureLog::default();
+    let emitter = client.events().emitter().linger(LONG);
+    let emitter = emitter.on_failure(failure_log.note()).start();
+    let emitter = emitter.expect("an emitter");
+    let name = unique("batch");
+    let good = || event(&name);
+    // Of two members with the same name, the server reads the second.
+    let mut refused = event(&name);
+    refused.extra.insert("id".to_owned(), Json::from("none"));
+    // Half a surrogate pair, which Python can read but not write.
+    let half = Json::from_text(r#"{"text":"\ud800"}"#).expect("JSON");
+    let poison = event(&name).payload(half);
+    let (one, two, three, four) = (good(), good(), good(), good());
+
+    for event in [&one, &refused, &poison, &two] {
+        emitter.emit(event.clone()).expect("queued");
+    }
+    let delivered = emitter.flush().await.expect("sent");
+    assert_eq!((delivered.confirmed, delivered.failed), (2, 2));
+    let failures = [(vec![refused.id], Some(422)), (vec![poison.id], Some(500))];
+    assert_eq!(failure_log.all(), failures);
+
+    for event in [&three, &poison, &four] {
+        emitter.emit(event.clone()).expect("queued");
+    }
+    let delivered = emitter.flush().await.expect("sent");
+    assert_eq!((delivered.confirmed, delivered.failed), (2, 1));
+
+    let ids = [one.id, two.id, three.id, four.id];
+    let found = stored(&client, &ids).await;
+    let found: BTreeSet<_> = found.iter().map(|event| event.id).collect();
+    assert_eq!(found, BTreeSet::from(ids));
+}
+
+#[tokio::test]
+async fn events_sent_one_by_one_fail_together_on_an_error_that_concerns_all() {
+    let bad = reply(422, json!({"detail": "bad"}));
+    let unauthorized = reply(401, json!({"detail": "no"}));
+    let server = Scripted::start([bad, taken(), unauthorized]).await;
+    let failure_log = FailureLog::default();
+    let emitter = in_real_time(&server).events().emitter().linger(LONG);
+    let emitter = emitter.on_failure(failure_log.note()).start();
+    let emitter = emitter.expect("an emitter");
+    let events = events(4);
+    for event in events.clone() {
+        emitter.emit(event).expect("queued");
+    }
+    let delivered = emitter.flush().await.expect("given up");
+    assert_eq!((delivered.confirmed, delivered.failed), (1, 3));
+    let rest: Vec<_> = events[1..].iter().map(|event| event.id).collect();
+    assert_eq!(failure_log.all(), [(rest, Some(401))]);
+    assert_eq!(sizes(&server), [4, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_lost_reply_doubles_nothing() {
+    let client = live().await;
+    let proxy = FaultProxy::losing_one_reply(client.api_url(), "POST", "/events").await;
+    let through = proxy.builder().build().expect("a client");
+    let emitter = patient(&through);
+    let events = events(3);
+    for event in events.clone() {
+        emitter.emit(event).expect("queued");
+    }
+    let stats = emitter.close().await;
+    assert_eq!((stats.confirmed, stats.failed), (3, 0));
+    assert!(proxy.delivered().len() >= 2, "it was sent again");
+    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+    stored(&client, &ids).await;
+    // The server stores what it has received within 5 s.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(stored(&client, &ids).await.len(), 3);
+}
+
+const MANY: usize = 10_000;
+
+/// Spoils one request in five at random.
+fn spoiling(spoilt: Arc<AtomicUsize>) -> impl FnMut(&Message) -> Fault + Send {
+    let mut rng = Rng::with_seed(66);
+    move |_| {
+        if rng.f64() >= 0.2 {
+            return Fault::None;
+        }
+        spoilt.fetch_add(1, Ordering::Relaxed);
+        match rng.u8(..10) {
+            0 => Fault::Refuse,
+            1 => Fault::ResetBefore,
+            2 | 3 => Fault::ResetAfter,
+            4 | 5 => Fault::HalfReply,
+            6 => Fault::Delay(Duration::from_millis(rng.u64(1..50))),
+            7 => Fault::Answer(reply(429, json!({})).header("retry-after", "0.02")),
+            8 => Fault::Answer(refusal(503)),
+            // A reply of a gateway.
+            _ => Fault::Answer(reply(503, json!({"message": "no upstream"}))),
+        }
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_events_are_stored_once_each_though_every_fifth_request_is_spoilt() {
+    // A server of its own: a server has room for 10,000 events of all senders together.
+    let server = LocalServer::start().await.expect("a server");
+    let direct = server.client().expect("a client");
+    let spoilt = Arc::new(AtomicUsize::new(0));
+    let proxy = FaultProxy::start(direct.api_url(), spoiling(Arc::clone(&spoilt))).await;
+    let client = proxy.builder().build().expect("a client");
+    let failure_log = FailureLog::default();
+    // Small batches, so that there are more requests to spoil, and as fast as the server stores them.
+    let emitter = client.events().emitter().batch(50).rate(500);
+    let emitter = emitter.on_failure(failure_log.note()).start();
+    let emitter = emitter.expect("an emitter");
+
+    let name = unique("many");
+    let start = Utc::now() - TimeDelta::seconds(MANY as i64);
+    let mut emitted = BTreeSet::new();
+    for number in 0..MANY {
+        let mut event = event(&name);
+        // Each event has a time of its own: events of the same time have no fixed order across pages.
+        event.occurred = start + TimeDelta::milliseconds(number as i64);
+        emitted.insert(event.id);
+        emitter.emit(event).expect("queued");
+    }
+    let stats = emitter.close().await;
+    let spoilt = spoilt.load(Ordering::Relaxed);
+    println!("{spoilt} requests spoilt; {stats:?}");
+    assert!(spoilt > 20, "{spoilt}");
+    assert_eq!((stats.queued, stats.dropped), (0, 0));
+    assert_eq!(stats.confirmed + stats.failed, MANY as u64);
+    let failed: BTreeSet<_> = failure_log
+        .all()
+        .into_iter()
+        .flat_map(|(ids, _)| ids)
+        .collect();
+    assert_eq!(stats.failed, failed.len() as u64);
+
+    let rows = until_stored(&direct, &name, stats.confirmed as i64).await;
+    let listed = direct.events().list().name(name.as_str()).await;
+    let listed: Vec<_> = listed.expect("listed").iter().map(|it| it.id).collect();
+    let found: BTreeSet<_> = listed.iter().copied().collect();
+    assert_eq!(
+        (listed.len(), rows),
+        (found.len(), found.len() as i64),
+        "each once"
+    );
+    assert!(found.is_subset(&emitted), "and nothing else");
+    // An event that failed may have been stored all the same.
+    let lost: Vec<_> = emitted.difference(&found).collect();
+    assert!(lost.iter().all(|id| failed.contains(id)), "{lost:?}");
+    server.stop().await.expect("it stops");
+}
+
+/// Waits until the server has stored at least this many events of a name and no more come. Returns how
+/// many.
+async fn until_stored(client: &Client, name: &str, least: i64) -> i64 {
+    let named = EventNameFilter::new().name([name]);
+    let request = ReadEventsRequest::new().filter(EventFilter::new().event(named));
+    let request = request.limit(1);
+    let (start, mut before) = (Instant::now(), -1);
+    loop {
+        let page = client.raw().read_events(&request).await.expect("read");
+        let rows = page.into_inner().total;
+        if rows >= least && rows == before {
+            return rows;
+        }
+        before = rows;
+        assert!(start.elapsed() < LONG, "{rows} of {least} are stored");
+        // The server stores what it has received within 5 s.
+        tokio::time::sleep(Duration::from_secs(6)).await;
+    }
+}

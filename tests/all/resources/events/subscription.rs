@@ -1,0 +1,205 @@
+//! Live events, from a real server.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use prefect_sdk::types::{Event, EventFilter, EventNameFilter};
+use prefect_sdk::{
+    Client, ErrorKind, LocalServer,
+    events::{EventUpdate, Subscription},
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::{SocketMode, WebSocketProxy, live, unique};
+
+/// Shorter than the interval at which stored events are read.
+const MAX_LIVE_DELAY: Duration = Duration::from_millis(1900);
+
+/// How long stored events may take: the server stores them every 5 s, and they are read within 10 s.
+const STORED: Duration = Duration::from_secs(40);
+
+fn an_event(name: &str, number: usize) -> Event {
+    let event = json!({
+        "occurred": Utc::now(), "event": name, "id": Uuid::new_v4(),
+        "resource": {"prefect.resource.id": format!("test.{number}")},
+    });
+    serde_json::from_value(event).expect("an event")
+}
+
+async fn emit(client: &Client, name: &str, numbers: std::ops::Range<usize>) {
+    let events = numbers.map(|number| an_event(name, number)).collect();
+    client.events().create(events).await.expect("recorded");
+}
+
+async fn subscribe(client: &Client, name: &str) -> Subscription {
+    let subscription = client.events().subscribe().name(name).start().await;
+    let subscription = subscription.expect("begun");
+    // The socket is opened in the background.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    subscription
+}
+
+/// Reads until `many` different numbers have come and for 3 s more. Returns how often each came, and the
+/// number of gaps.
+async fn numbers(events: &mut Subscription, many: usize) -> (BTreeMap<String, usize>, usize) {
+    let (mut seen, mut gaps) = (BTreeMap::new(), 0);
+    let mut until = Instant::now() + STORED;
+    while let Ok(received) = tokio::time::timeout_at(until.into(), events.next()).await {
+        match received.expect("it goes on").expect("no error") {
+            EventUpdate::Event(event) => {
+                let number = event.resource["prefect.resource.id"].clone();
+                *seen.entry(number).or_default() += 1;
+            }
+            EventUpdate::Gap(_) => gaps += 1,
+            other => panic!("{other:?}"),
+        }
+        if seen.len() == many {
+            until = until.min(Instant::now() + Duration::from_secs(3));
+        }
+    }
+    (seen, gaps)
+}
+
+fn assert_each_once(seen: &BTreeMap<String, usize>, many: usize) {
+    assert_eq!(seen.len(), many, "{seen:?}");
+    assert!(seen.values().all(|times| *times == 1), "{seen:?}");
+}
+
+#[tokio::test]
+async fn events_come_as_they_happen_and_only_those_that_were_asked_for() {
+    let client = live().await;
+    let name = unique("heard");
+    emit(&client, &name, 0..3).await;
+    let mut events = subscribe(&client, &name).await;
+    let start = Instant::now();
+    emit(&client, &unique("unheard"), 0..3).await;
+    emit(&client, &name, 100..101).await;
+    let mut first = None;
+    // Earlier events may come first, if they were not yet stored when the subscription started.
+    while first.is_none() {
+        if let EventUpdate::Event(event) = events.next().await.expect("goes on").expect("no error")
+        {
+            assert_eq!(event.event, name);
+            first = (event.resource["prefect.resource.id"] == "test.100").then_some(event);
+        }
+    }
+    assert!(start.elapsed() < MAX_LIVE_DELAY, "{:?}", start.elapsed());
+}
+
+/// The server sends 256 of the events, and silently drops the rest.
+#[tokio::test]
+async fn a_burst_comes_as_a_whole() {
+    let client = live().await;
+    let name = unique("burst");
+    let mut events = subscribe(&client, &name).await;
+    emit(&client, &name, 0..1000).await;
+    let (seen, _) = numbers(&mut events, 1000).await;
+    assert_each_once(&seen, 1000);
+}
+
+#[tokio::test]
+async fn a_socket_that_is_cut_every_second_loses_nothing_and_says_so() {
+    let client = live().await;
+    for mode in [
+        SocketMode::Lives(Duration::from_secs(1)),
+        SocketMode::ClosesCleanly(Duration::from_secs(1)),
+    ] {
+        let websocket_proxy = WebSocketProxy::start(client.api_url(), mode).await;
+        let name = unique("cut");
+        let mut events = subscribe(&websocket_proxy.client(), &name).await;
+        for number in 0..50 {
+            emit(&client, &name, number..number + 1).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let (seen, gaps) = numbers(&mut events, 50).await;
+        assert_each_once(&seen, 50);
+        assert!(gaps > 0 && websocket_proxy.sockets() > 2, "{gaps}");
+    }
+}
+
+#[tokio::test]
+async fn without_sockets_what_is_stored_is_read() {
+    let client = live().await;
+    let websocket_proxy = WebSocketProxy::start(client.api_url(), SocketMode::Refused).await;
+    let name = unique("stored");
+    let mut events = subscribe(&websocket_proxy.client(), &name).await;
+    emit(&client, &name, 0..10).await;
+    let (seen, _) = numbers(&mut events, 10).await;
+    assert_each_once(&seen, 10);
+}
+
+#[tokio::test]
+async fn what_has_happened_since_a_time_comes_first() {
+    let client = live().await;
+    let (name, since) = (unique("since"), Utc::now() - chrono::Duration::minutes(1));
+    emit(&client, &name, 0..70).await;
+    let names = EventNameFilter::new().name(vec![name.clone()]);
+    let subscription = client
+        .events()
+        .subscribe()
+        .filter(EventFilter::new().event(names));
+    let mut events = subscription.since(since).start().await.expect("begun");
+    let (seen, _) = numbers(&mut events, 70).await;
+    assert_each_once(&seen, 70);
+}
+
+/// The server refuses by a message or by closing the socket.
+#[tokio::test]
+async fn refused_credentials_end_it_with_the_reason() {
+    let client = live().await;
+    for mode in [SocketMode::Denied, SocketMode::DeniedByClosing] {
+        let websocket_proxy = WebSocketProxy::start(client.api_url(), mode).await;
+        let mut events = subscribe(&websocket_proxy.client(), "any").await;
+        let error = events.next().await.expect("an error").expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Unauthorized, "{mode:?}");
+        assert!(error.to_string().contains("not today"), "{error}");
+        assert!(events.next().await.is_none());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(websocket_proxy.sockets(), 1, "it is not tried again");
+    }
+}
+
+/// The socket requires the password in plain text.
+#[tokio::test]
+async fn a_server_with_a_password_lets_us_listen() {
+    let server = LocalServer::builder()
+        .basic_auth("admin:pa:ss")
+        .start()
+        .await;
+    let server = server.expect("a server");
+    let client = server.client().expect("a client");
+    let name = unique("secret");
+    let mut events = subscribe(&client, &name).await;
+    let start = Instant::now();
+    emit(&client, &name, 0..1).await;
+    events.next().await.expect("goes on").expect("no error");
+    assert!(start.elapsed() < MAX_LIVE_DELAY, "{:?}", start.elapsed());
+
+    let wrong = server.client_builder().auth_string("admin:wrong").build();
+    let wrong = wrong.expect("a client");
+    let error = wrong.events().subscribe().start().await.expect_err("wrong");
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    server.stop().await.expect("it stops");
+}
+
+/// The server pings, and closes a socket that does not answer.
+#[tokio::test]
+async fn a_socket_on_which_nothing_happens_stays_open() {
+    let server = LocalServer::builder()
+        .env("PREFECT_SERVER_API_WEBSOCKET_PING_INTERVAL", "0.5")
+        .env("PREFECT_SERVER_API_WEBSOCKET_PING_TIMEOUT", "0.5");
+    let server = server.start().await.expect("a server");
+    let websocket_proxy = WebSocketProxy::start(server.api_url(), SocketMode::Passes).await;
+    let client = websocket_proxy.client();
+    let name = unique("idle");
+    let mut events = subscribe(&client, &name).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let start = Instant::now();
+    emit(&client, &name, 0..1).await;
+    events.next().await.expect("goes on").expect("no error");
+    assert!(start.elapsed() < MAX_LIVE_DELAY, "{:?}", start.elapsed());
+    assert_eq!(websocket_proxy.sockets(), 1);
+    server.stop().await.expect("it stops");
+}

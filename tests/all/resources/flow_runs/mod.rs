@@ -1,0 +1,6 @@
+//! Flow runs: controlling them, waiting for them, watching them.
+
+mod control;
+mod handle;
+mod wait;
+mod watch;

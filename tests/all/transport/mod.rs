@@ -1,0 +1,9 @@
+//! Sending requests and reading replies.
+
+mod ambiguous;
+mod connection;
+mod csrf;
+mod observability;
+mod requests;
+mod retry;
+mod version;

@@ -1,0 +1,4 @@
+//! The generated types.
+
+mod fidelity;
+mod updates;
