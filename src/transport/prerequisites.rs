@@ -28,10 +28,10 @@ pub(super) trait Prerequisites: Sync {
     /// Whether an attempt failed because of its CSRF token; if so, the next attempt uses another.
     fn is_token_rejected(
         &self,
-        token: Option<HeaderValue>,
+        token: Option<&HeaderValue>,
         method: &Method,
         error: &Error,
-    ) -> impl Future<Output = bool> + Send;
+    ) -> bool;
 
     /// Finds out whether a transition of a flow run, which was first sent at `since`, was executed;
     /// `None` if this cannot be found out.
@@ -68,7 +68,7 @@ impl Prerequisites for NoPrerequisites {
         Ok(None)
     }
 
-    async fn is_token_rejected(&self, _: Option<HeaderValue>, _: &Method, _: &Error) -> bool {
+    fn is_token_rejected(&self, _: Option<&HeaderValue>, _: &Method, _: &Error) -> bool {
         false
     }
 

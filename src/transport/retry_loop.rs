@@ -127,10 +127,8 @@ impl<'a> RetryLoop<'a> {
             failures += 1;
             counted += u32::from(!failure.maintenance);
 
-            let rejected =
-                prerequisites.is_token_rejected(token, self.context.call.method(), &failure.error);
-            let rejected = self.context.within_deadline(async { Ok(rejected.await) });
-            let rejected = rejected.await.unwrap_or(false);
+            let method = self.context.call.method();
+            let rejected = prerequisites.is_token_rejected(token.as_ref(), method, &failure.error);
             let delay = match rejected && tokens < MAX_TOKEN_REPLACEMENTS {
                 true => Some(Duration::ZERO),
                 false => self.delay(&failure, failures, counted),

@@ -51,13 +51,13 @@ impl Prerequisites for ServerPrerequisites {
         self.csrf.add(context, request).await
     }
 
-    async fn is_token_rejected(
+    fn is_token_rejected(
         &self,
-        token: Option<HeaderValue>,
+        token: Option<&HeaderValue>,
         method: &Method,
         error: &Error,
     ) -> bool {
-        self.csrf.is_rejected(token, method, error).await
+        self.csrf.is_rejected(token, method, error)
     }
 
     async fn find_transition(

@@ -1,9 +1,13 @@
 //! The check that client and server have the same major version.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use super::call_context::CallContext;
+use super::channel::Channel;
 use super::operation::Operation;
 use super::prerequisites::NoPrerequisites;
 use super::response::Response;
@@ -23,16 +27,16 @@ const READ_VERSION: Operation = Operation("read_version", "/admin/version");
 /// The check, made before the first request of a client and its clones.
 pub(super) struct VersionCheck {
     /// Cleared when the server has a compatible version, or does not report its version.
-    pending: AtomicBool,
-    /// Why the last check failed, if it did.
-    incompatible: SingleFlight<Option<String>>,
+    pending: Arc<AtomicBool>,
+    /// Each returns the version of a server that is incompatible.
+    checks: SingleFlight<Option<String>>,
 }
 
 impl VersionCheck {
     pub(super) fn new(pending: bool) -> Self {
         Self {
-            pending: AtomicBool::new(pending),
-            incompatible: SingleFlight::default(),
+            pending: Arc::new(AtomicBool::new(pending)),
+            checks: SingleFlight::default(),
         }
     }
 
@@ -45,26 +49,29 @@ impl VersionCheck {
         if !self.pending.load(Ordering::Relaxed) || call.operation().is_probe() {
             return Ok(());
         }
-        // Later tasks wait for the first one's check.
-        let (mut incompatible, has_ended) = self.incompatible.join().await;
-        if !self.pending.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        if !has_ended {
-            *incompatible = match read_version(context).await {
-                Some(Found::Compatible) => {
-                    self.pending.store(false, Ordering::Relaxed);
-                    None
+        let check = || {
+            let channel = context.channel.with_retry(RetryPolicy::none());
+            let channel = channel.with_timeout(channel.timeout().min(VERSION_TIMEOUT));
+            let pending = Arc::clone(&self.pending);
+            async move {
+                match read_version(&channel).await {
+                    Some(Found::Compatible) => {
+                        pending.store(false, Ordering::Relaxed);
+                        None
+                    }
+                    Some(Found::Incompatible(server)) => Some(server),
+                    None => None,
                 }
-                Some(Found::Incompatible(server)) => Some(format!(
+            }
+            .boxed()
+        };
+        match self.checks.run(check).await.flatten() {
+            Some(server) => {
+                let message = format!(
                     "this client is made for Prefect {PREFECT_VERSION}, the server is {server}: the major versions must be the same"
-                )),
-                None => None,
-            };
-            self.incompatible.finish();
-        }
-        match &*incompatible {
-            Some(why) => Err(call.error(ErrorKind::IncompatibleServer, why)),
+                );
+                Err(call.error(ErrorKind::IncompatibleServer, message))
+            }
             None => Ok(()),
         }
     }
@@ -102,13 +109,11 @@ enum Found {
 }
 
 /// Reads the version in one short attempt; `None` if there is no answer.
-async fn read_version(context: &CallContext<'_>) -> Option<Found> {
-    let channel = context.subordinate(RetryPolicy::none());
-    let channel = channel.with_timeout(channel.timeout().min(VERSION_TIMEOUT));
+async fn read_version(channel: &Channel) -> Option<Found> {
     let url = format!("{}/admin/version", channel.api_url());
     let request = channel.http().get(url);
-    let mut call = RetryLoop::new(&channel, request, READ_VERSION).ok()?;
-    let reply = match Box::pin(call.reply(&NoPrerequisites)).await {
+    let mut call = RetryLoop::new(channel, request, READ_VERSION).ok()?;
+    let reply = match call.reply(&NoPrerequisites).await {
         Ok(reply) => reply,
         // This includes a 502: the server may be starting behind a gateway.
         Err(error) if error.is_retryable() => return None,

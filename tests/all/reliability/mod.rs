@@ -2,3 +2,4 @@
 
 mod faults;
 mod lost_replies;
+mod unpolled;
