@@ -18,7 +18,8 @@ use crate::runtime::Backoff;
 /// The wait before the *n*-th repetition is `base_delay` × 2ⁿ⁻¹, at most `max_delay`, varied by the
 /// jitter. A wait that the server asks for (`Retry-After`) is used instead, at most `max_delay`, and the
 /// jitter only adds to it. While the server is under maintenance (`Prefect-Maintenance: true`), requests
-/// are repeated until it is back; only the deadline ends that. (But an operation that is executed in
+/// are repeated until it is back, once a second at most; only the deadline ends that, and a policy with one
+/// attempt repeats nothing. (But an operation that is executed in
 /// parts, such as a bulk deletion or the sending of logs, is not repeated if a part may have been executed.)
 ///
 /// The default is that of Prefect's own client, except for `max_delay`: 6 attempts, `base_delay` 2 s,
@@ -109,6 +110,12 @@ impl RetryPolicy {
 
     pub(crate) fn allows(&self, attempts: u32) -> bool {
         attempts < self.attempts
+    }
+
+    /// Whether a server under maintenance is asked again: it does not count as a failure, but a policy without
+    /// retries has none for it, either.
+    pub(crate) fn allows_maintenance(&self) -> bool {
+        self.attempts > 1
     }
 
     /// Whether a request that was answered with this status may be sent again.

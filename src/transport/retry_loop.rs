@@ -21,6 +21,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// How many times one call may replace its CSRF token: a server that rejects more tokens accepts none.
 const MAX_TOKEN_REPLACEMENTS: u32 = 2;
 
+/// The shortest wait for a server under maintenance, which may ask for none.
+const MIN_MAINTENANCE_PAUSE: Duration = Duration::from_secs(1);
+
 /// One call of an operation.
 pub(super) struct RetryLoop<'a> {
     context: CallContext<'a>,
@@ -239,11 +242,20 @@ impl<'a> RetryLoop<'a> {
         let policy = channel.retry();
         let safe = failure.effect != Effect::Ambiguous || self.replay.is_allowed_after(failure);
         let may_pass = failure.may_pass(policy, channel.was_reached());
-        if !safe || !may_pass || !(failure.maintenance || policy.allows(counted)) {
+        let allowed = match failure.maintenance {
+            true => policy.allows_maintenance(),
+            false => policy.allows(counted),
+        };
+        if !safe || !may_pass || !allowed {
             return None;
         }
-        let retry_after = failure.error.retry_after();
-        let delay = policy.backoff().delay(failures, retry_after);
+        let delay = policy
+            .backoff()
+            .delay(failures, failure.error.retry_after());
+        let delay = match failure.maintenance {
+            true => delay.max(MIN_MAINTENANCE_PAUSE),
+            false => delay,
+        };
         let left = self.context.time_left();
         left.is_none_or(|left| delay < left).then_some(delay)
     }

@@ -206,7 +206,10 @@ impl<'a> AcquireRetry<'a> {
         *failures += u32::from(!error.is_maintenance());
         let should_retry = (error.is_retryable() || is_lost)
             && was_reached
-            && (error.is_maintenance() || policy.allows(*failures));
+            && match error.is_maintenance() {
+                true => policy.allows_maintenance(),
+                false => policy.allows(*failures),
+            };
         should_retry.then(|| wait((*failures).max(1)))
     }
 }

@@ -184,6 +184,32 @@ async fn a_server_under_maintenance_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_policy_without_retries_has_none_for_maintenance() {
+    let maintenance = refusal(503).header("prefect-maintenance", "true");
+    for policy in [RetryPolicy::none(), RetryPolicy::default().attempts(1)] {
+        let (result, requests, _) = run([maintenance.clone()], policy).await;
+        assert!(result.expect_err("once").is_retryable());
+        assert_eq!(requests, 1);
+    }
+    let server = Scripted::start([maintenance]).await;
+    let client = server.client();
+    client.health().await.expect_err("it is not healthy");
+    assert!(!client.ready().await.expect("answered"));
+    assert!(!client.doctor().await.is_good());
+    assert_eq!(server.requests().len(), 3);
+}
+
+/// It may ask for no wait at all.
+#[tokio::test]
+async fn a_server_under_maintenance_is_asked_once_a_second_at_most() {
+    let maintenance = refusal(503).header("prefect-maintenance", "true");
+    let maintenance = maintenance.header("retry-after", "0");
+    let (result, _, waits) = run(failing(5, maintenance), RetryPolicy::default()).await;
+    result.expect("it is back");
+    assert_eq!(waits, [1.0; 5]);
+}
+
+#[tokio::test]
 async fn no_wait_goes_beyond_the_deadline() {
     let policy = RetryPolicy::default().deadline(Duration::from_secs(7));
     let (result, requests, waits) = run([refusal(503)], policy).await;
