@@ -5,10 +5,16 @@ use crate::types::Field;
 
 /// Updates an object; if there is none, creates it; if somebody else has created it in the meantime, updates
 /// it after all.
-pub(super) async fn ensure<T>(
-    update: impl AsyncFn() -> Result<()>,
-    create: impl AsyncFn() -> Result<T>,
-) -> Result<()> {
+///
+/// (Not by `AsyncFn`, whose futures cannot be required to be `Send`.)
+pub(super) async fn ensure<T, U, C>(
+    update: impl Fn() -> U + Send,
+    create: impl FnOnce() -> C + Send,
+) -> Result<()>
+where
+    U: Future<Output = Result<()>> + Send,
+    C: Future<Output = Result<T>> + Send,
+{
     if none_if_missing(update().await)?.is_some() {
         return Ok(());
     }

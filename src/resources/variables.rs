@@ -73,8 +73,8 @@ impl Variables<'_> {
         let update = VariableUpdate::new().value(value.clone());
         let create = VariableCreate::new(name, value);
         ensure(
-            async || self.update_by_name(name, &update).await,
-            async || self.create(&create).await,
+            || self.update_by_name(name, &update),
+            || self.create(&create),
         )
         .await
     }

@@ -63,11 +63,7 @@ impl WorkPools<'_> {
             );
             update.base_job_template = Field::UNSET;
         }
-        ensure(
-            async || self.update(&pool.name, &update).await,
-            async || self.create(pool).await,
-        )
-        .await?;
+        ensure(|| self.update(&pool.name, &update), || self.create(pool)).await?;
         self.get(&pool.name).await
     }
 }
@@ -102,11 +98,7 @@ impl WorkPoolQueues<'_> {
         update.filter = queue.filter.clone();
         update.is_paused = queue.is_paused;
         update.priority = queue.priority;
-        ensure(
-            async || self.update(&queue.name, &update).await,
-            async || self.create(queue).await,
-        )
-        .await?;
+        ensure(|| self.update(&queue.name, &update), || self.create(queue)).await?;
         self.get(&queue.name).await
     }
 }

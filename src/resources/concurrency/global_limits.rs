@@ -38,11 +38,7 @@ impl GlobalConcurrencyLimits<'_> {
         update.active_slots = if_given(&limit.active_slots);
         update.denied_slots = if_given(&limit.denied_slots);
         update.slot_decay_per_second = if_given(&limit.slot_decay_per_second);
-        ensure(
-            async || self.update(&limit.name, &update).await,
-            async || self.create(limit).await,
-        )
-        .await?;
+        ensure(|| self.update(&limit.name, &update), || self.create(limit)).await?;
         self.get(&limit.name).await
     }
 

@@ -8,3 +8,4 @@ mod events;
 mod flow_runs;
 mod handwritten;
 mod missing;
+mod send;
