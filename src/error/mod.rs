@@ -17,6 +17,7 @@ mod response;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
@@ -87,7 +88,7 @@ struct Inner {
     headers: HeaderMap,
     body: Vec<u8>,
     issues: Vec<ValidationIssue>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -107,11 +108,17 @@ impl Error {
         Self::new(ErrorKind::InvalidRequest, message)
     }
 
+    /// A hook of the program panicked, and so the SDK's work has ended.
+    pub(crate) fn hook_panicked(consequence: &str) -> Self {
+        let message = format!("a hook panicked: {consequence}");
+        Self::new(ErrorKind::Connection, message)
+    }
+
     pub(crate) fn with_source(
         mut self,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -149,7 +156,7 @@ impl Error {
         self
     }
 
-    /// The same error, without its source.
+    /// The same error, for another caller.
     pub(crate) fn copy(&self) -> Self {
         let inner = &*self.0;
         Self(Box::new(Inner {
@@ -165,7 +172,7 @@ impl Error {
             headers: inner.headers.clone(),
             body: inner.body.clone(),
             issues: inner.issues.clone(),
-            source: None,
+            source: inner.source.clone(),
         }))
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
 use super::body::ErrorBody;
@@ -31,8 +31,7 @@ impl Error {
         let mut error = error.with_response(status, headers, body);
         error.0.issues = issues;
         // Every route of Prefect names the object that it does not find.
-        let not_routed =
-            status == StatusCode::NOT_FOUND && !body.is_empty() && !error.is_about_object();
+        let not_routed = status == StatusCode::NOT_FOUND && !error.is_about_object();
         if not_routed || status == StatusCode::METHOD_NOT_ALLOWED {
             error.0.kind = ErrorKind::Unsupported;
             error = error.context(NO_SUCH_OPERATION);
@@ -51,12 +50,16 @@ impl Error {
                 seconds => Duration::try_from_secs_f64(seconds).ok(),
             };
         }
-        let date = chrono::DateTime::parse_from_rfc2822(value).ok()?;
-        Some(
-            (date.to_utc() - chrono::Utc::now())
-                .to_std()
-                .unwrap_or(Duration::ZERO),
-        )
+        let until = chrono::DateTime::parse_from_rfc2822(value).ok()?.to_utc();
+        let wait = until - self.date().unwrap_or_else(chrono::Utc::now);
+        Some(wait.to_std().unwrap_or(Duration::ZERO))
+    }
+
+    /// When the server sent the reply, by its own clock.
+    fn date(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        let date = self.0.headers.get(DATE)?.to_str().ok()?;
+        let date = chrono::DateTime::parse_from_rfc2822(date).ok()?;
+        Some(date.to_utc())
     }
 
     /// Whether the server is under maintenance, and will be back.
@@ -108,6 +111,19 @@ mod tests {
         );
         let far = with_retry_after("Fri, 31 Dec 2100 23:59:59 GMT").expect("a date");
         assert!(far > Duration::from_secs(86_400 * 365));
+    }
+
+    /// Ours may be ahead of it, or behind.
+    #[test]
+    fn retry_after_as_a_date_is_by_the_servers_clock() {
+        let date = |value: &str| value.parse().expect("a header value");
+        let headers = HeaderMap::from_iter([
+            (DATE, date("Wed, 21 Oct 2015 07:28:00 GMT")),
+            (RETRY_AFTER, date("Wed, 21 Oct 2015 07:28:30 GMT")),
+        ]);
+        let error = Error::new(ErrorKind::RateLimited, "later");
+        let error = error.with_response(StatusCode::TOO_MANY_REQUESTS, headers, []);
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 use wiremock::ResponseTemplate;
 
-use crate::support::{answering, live, unique};
+use crate::support::{Scripted, Step, answering, live, reply, unique};
 
 /// The error from creating a limit on a server that gives this reply.
 async fn failure(reply: ResponseTemplate) -> Error {
@@ -212,4 +212,22 @@ async fn a_failure_exposes_status_url_and_body_and_prints_one_line() {
         said.contains("first second") && !said.contains("hunter2"),
         "{said}"
     );
+}
+
+/// Gateways send those; every 404 of Prefect's says what is not found.
+#[tokio::test]
+async fn an_empty_404_says_nothing_about_the_object() {
+    let empty = Step::Reply(404, Vec::new(), String::new());
+    let server = Scripted::start([empty.clone()]).await;
+    let flow = server.client().flows().get_opt(Uuid::new_v4()).await;
+    assert!(flow.expect_err("it is not known").is_unsupported());
+
+    // And so it does not end a wait. (Some of these answer the request for a WebSocket.)
+    let id = Uuid::new_v4();
+    let run = json!([{ "id": id, "flow_id": Uuid::nil(), "created": null, "updated": null,
+                       "state_type": "COMPLETED" }]);
+    let server = Scripted::start([empty.clone(), empty.clone(), empty, reply(200, run)]).await;
+    let client = server.client();
+    let wait = client.flow_runs().wait(id).timeout(Duration::from_secs(60));
+    assert_eq!(wait.await.expect("it has ended").id, id);
 }
