@@ -1,6 +1,7 @@
 //! `Events::subscribe`: live events, completed by those that the server has stored.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,6 +11,7 @@ use std::task::{Context, Poll};
 
 use chrono::{DateTime, Utc};
 use futures_core::Stream;
+use futures_util::FutureExt as _;
 use futures_util::future::select;
 use tokio::sync::{Mutex, mpsc};
 
@@ -18,7 +20,7 @@ use super::event_update::EventUpdate;
 use super::generated::Events;
 use super::stored_events::{STORAGE_DELAY, poll_stored, read_stored, server_time};
 use crate::client::{Background, Client};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::raw;
 use crate::types::{EventFilter, EventNameFilter, EventResourceFilter};
 
@@ -127,6 +129,7 @@ impl SubscriptionBuilder {
     pub async fn start(self) -> Result<Subscription> {
         let background = self.client.service::<Background>()?;
         let (updates, received) = mpsc::channel(UPDATE_BUFFER);
+        let failed = updates.clone();
         let mut deduplicator = Deduplicator::new(updates, self.since);
         let raw = self.client.shared_raw();
         let start = server_time(&raw).await?;
@@ -142,7 +145,7 @@ impl SubscriptionBuilder {
             }
         };
         let (raw, filter) = (background.raw().clone(), self.filter);
-        background.spawn(async move {
+        let work = async move {
             for event in first {
                 if !deduplicator.event(event).await {
                     return;
@@ -158,6 +161,13 @@ impl SubscriptionBuilder {
                 since.max(start)
             ));
             select(listening, reading).await;
+        };
+        background.spawn(async move {
+            // A panic in a hook of the program is an error, and not the end of all events.
+            if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+                let error = Error::hook_panicked("events are no longer received");
+                let _ = failed.send(Err(error)).await;
+            }
         });
         Ok(Subscription { received })
     }

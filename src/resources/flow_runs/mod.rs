@@ -25,6 +25,7 @@ mod pause;
 mod proposal;
 mod retry;
 mod run_poller;
+mod run_subscription;
 mod wait;
 mod watch;
 

@@ -1,23 +1,21 @@
 //! `RunPoller`: polls all runs that are waited for.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::future::select;
-use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::run_subscription::{PollerEnded, RunSubscription, Shared, Snapshot};
 use crate::client::{Background, Service, Services};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raw;
 use crate::retry::RetryPolicy;
-use crate::types::{
-    FlowRunFilter, FlowRunFilterId, FlowRunResponse, FlowRunSort, ReadFlowRunsRequest,
-};
+use crate::types::{FlowRunFilter, FlowRunFilterId, FlowRunSort, ReadFlowRunsRequest};
 
 /// The interval at which all runs are polled while events report changes.
 const POLL_INTERVAL_LIVE: Duration = Duration::from_secs(10);
@@ -48,41 +46,6 @@ pub(crate) struct RunPoller {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    /// Wakes the poll loop before its next poll is due.
-    wake: Notify,
-    /// Whether events are received.
-    live: AtomicBool,
-}
-
-#[derive(Default)]
-struct State {
-    runs: HashMap<Uuid, watch::Sender<Snapshot>>,
-    /// The runs that are to be polled at once.
-    changed: HashSet<Uuid>,
-    /// Whether the poll loop is running.
-    is_polling: bool,
-}
-
-/// The result of the last poll of a run.
-#[derive(Clone)]
-pub(crate) enum Snapshot {
-    /// The run was not polled yet.
-    Nothing,
-    Run(Arc<FlowRunResponse>),
-    /// The run cannot be read, or does not exist.
-    Failed(Arc<Error>),
-}
-
-/// A subscription to the snapshots of one run.
-pub(crate) struct RunSubscription {
-    pub snapshots: watch::Receiver<Snapshot>,
-    run: Uuid,
-    shared: Weak<Shared>,
-}
-
 impl Service for RunPoller {
     fn start(services: &Services) -> Result<Self> {
         Ok(Self {
@@ -95,118 +58,26 @@ impl Service for RunPoller {
 impl RunPoller {
     /// Subscribes to a run, which is polled at once.
     pub(super) fn subscribe(&self, run: Uuid) -> RunSubscription {
-        let mut state = self.shared.state();
-        let sender = state.runs.entry(run);
-        let sender = sender.or_insert_with(|| watch::channel(Snapshot::Nothing).0);
-        let snapshots = sender.subscribe();
-        state.changed.insert(run);
-        let starts = !std::mem::replace(&mut state.is_polling, true);
-        drop(state);
+        let (subscription, starts) = Shared::subscribe(&self.shared, run);
         if starts {
             let (raw, shared) = (self.background.raw().clone(), self.shared.clone());
             self.background.spawn(async move {
-                let _ended = PollerEnded(&shared);
+                let mut ended = PollerEnded {
+                    shared: &shared,
+                    is_idle: false,
+                };
                 // Listening for events stops when polling stops.
                 let (polling, listening) = (
                     pin!(poll_loop(&raw, &shared)),
                     pin!(listen_loop(raw.clone(), &shared)),
                 );
                 select(polling, listening).await;
+                // `stop_if_idle` has marked the end, and since then another loop may have begun.
+                ended.is_idle = true;
             });
         }
         self.shared.wake.notify_one();
-        let shared = Arc::downgrade(&self.shared);
-        RunSubscription {
-            snapshots,
-            run,
-            shared,
-        }
-    }
-}
-
-/// Resets the state when polling ends, even if a hook of the program panics: this notifies all subscriptions.
-struct PollerEnded<'a>(&'a Shared);
-
-impl Drop for PollerEnded<'_> {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.is_polling = false;
-        state.runs.clear();
-    }
-}
-
-impl Drop for RunSubscription {
-    fn drop(&mut self) {
-        let Some(shared) = self.shared.upgrade() else {
-            return;
-        };
-        let mut state = shared.state();
-        // The receiver of this subscription still counts.
-        let is_last = state
-            .runs
-            .get(&self.run)
-            .is_some_and(|run| run.receiver_count() <= 1);
-        if is_last {
-            state.runs.remove(&self.run);
-            shared.wake.notify_one();
-        }
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the runs to poll now, either all or those that have changed, and whether any has changed.
-    fn due(&self, all: bool) -> (Vec<Uuid>, bool) {
-        let mut state = self.state();
-        // Two subscriptions that are dropped at the same time may both leave the removal to the other.
-        state.runs.retain(|_, run| run.receiver_count() > 0);
-        let changed = std::mem::take(&mut state.changed);
-        let has_changed = !changed.is_empty();
-        let runs = match all {
-            true => state.runs.keys().copied().collect(),
-            false => {
-                let is_watched = |run: &Uuid| state.runs.contains_key(run);
-                changed.into_iter().filter(is_watched).collect()
-            }
-        };
-        (runs, has_changed)
-    }
-
-    /// Returns whether there are no subscriptions; if so, polling is marked as stopped.
-    fn stop_if_idle(&self) -> bool {
-        let mut state = self.state();
-        state.is_polling = !state.runs.is_empty();
-        !state.is_polling
-    }
-
-    fn publish(&self, run: Uuid, seen: Snapshot) {
-        if let Some(sender) = self.state().runs.get(&run) {
-            sender.send_replace(seen);
-        }
-    }
-
-    #[cfg(feature = "websocket")]
-    fn has_changed(&self, run: Uuid) {
-        let mut state = self.state();
-        if state.runs.contains_key(&run) {
-            state.changed.insert(run);
-            drop(state);
-            self.wake.notify_one();
-        }
-    }
-
-    #[cfg(feature = "websocket")]
-    fn set_live(&self, live: bool) {
-        if self.live.swap(live, Ordering::Relaxed) != live {
-            // No event reports what changed while none were received.
-            let mut state = self.state();
-            state.changed = state.runs.keys().copied().collect();
-            drop(state);
-            self.wake.notify_one();
-        }
+        subscription
     }
 }
 
@@ -220,15 +91,15 @@ async fn poll_loop(raw: &raw::Client, shared: &Shared) {
     loop {
         let now = Instant::now();
         let all = now >= all_at;
-        let (runs, has_changed) = shared.due(all);
-        match poll_all(&once, &runs, shared).await {
+        let (poll, runs, has_changed) = shared.begin_poll(all);
+        match poll_all(&once, poll, &runs, shared).await {
             Ok(()) => failing_since = None,
             Err(error) => {
                 let since = *failing_since.get_or_insert(now);
                 if error.is_permanent() || since.elapsed() > OUTAGE_TOLERANCE {
                     let failed = Snapshot::Failed(Arc::new(error));
                     runs.iter()
-                        .for_each(|run| shared.publish(*run, failed.clone()));
+                        .for_each(|run| shared.publish(poll, *run, failed.clone()));
                 }
             }
         }
@@ -247,7 +118,7 @@ async fn poll_loop(raw: &raw::Client, shared: &Shared) {
             all_at.min(now + again)
         };
         tokio::time::sleep(MIN_POLL_GAP).await;
-        if shared.state().runs.is_empty() {
+        if shared.is_idle() {
             if timeout(IDLE_SHUTDOWN_DELAY, shared.wake.notified())
                 .await
                 .is_err()
@@ -265,14 +136,14 @@ async fn poll_loop(raw: &raw::Client, shared: &Shared) {
     }
 }
 
-async fn poll_all(raw: &raw::Client, runs: &[Uuid], shared: &Shared) -> Result<()> {
+async fn poll_all(raw: &raw::Client, poll: u64, runs: &[Uuid], shared: &Shared) -> Result<()> {
     for runs in runs.chunks(IDS_PER_REQUEST) {
-        poll_chunk(raw, runs, shared).await?;
+        poll_chunk(raw, poll, runs, shared).await?;
     }
     Ok(())
 }
 
-async fn poll_chunk(raw: &raw::Client, runs: &[Uuid], shared: &Shared) -> Result<()> {
+async fn poll_chunk(raw: &raw::Client, poll: u64, runs: &[Uuid], shared: &Shared) -> Result<()> {
     let filter = FlowRunFilter::new().id(FlowRunFilterId::new().any_(runs.to_vec()));
     // The server may return fewer runs at a time than it is asked for.
     let mut body = ReadFlowRunsRequest::new()
@@ -289,7 +160,7 @@ async fn poll_chunk(raw: &raw::Client, runs: &[Uuid], shared: &Shared) -> Result
         offset += page.len() as i64;
         for run in page {
             missing.remove(&run.id);
-            shared.publish(run.id, Snapshot::Run(Arc::new(run)));
+            shared.publish(poll, run.id, Snapshot::Run(Arc::new(run)));
         }
         if missing.is_empty() {
             return Ok(());
@@ -298,7 +169,7 @@ async fn poll_chunk(raw: &raw::Client, runs: &[Uuid], shared: &Shared) -> Result
     for run in missing {
         let what = format!("there is no flow run {run}");
         let error = Error::new(ErrorKind::NotFound, what);
-        shared.publish(run, Snapshot::Failed(Arc::new(error)));
+        shared.publish(poll, run, Snapshot::Failed(Arc::new(error)));
     }
     Ok(())
 }

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::generated::FlowRuns;
 use super::is_terminal::is_terminal;
-use super::run_poller::{RunPoller, RunSubscription, Snapshot};
+use super::run_poller::RunPoller;
+use super::run_subscription::{RunSubscription, Snapshot};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::{FlowRunResponse, StateType};
@@ -203,14 +204,9 @@ struct PendingRun {
 impl PendingRun {
     async fn reached(mut self) -> Result<FlowRunResponse> {
         loop {
-            // A snapshot that is already there was read for another wait, before this one began.
-            if self.subscription.snapshots.changed().await.is_err() {
-                let what = "the client's thread no longer polls runs: a hook has panicked";
-                return Err(Error::new(ErrorKind::Connection, what));
-            }
-            let seen = self.subscription.snapshots.borrow_and_update().clone();
-            match seen {
-                Snapshot::Run(run) => {
+            match self.subscription.next().await {
+                None => return Err(Error::hook_panicked("flow runs are no longer polled")),
+                Some(Snapshot::Run(run)) => {
                     if self.success && is_terminal(&run) {
                         require_success(&run)?;
                     }
@@ -218,8 +214,8 @@ impl PendingRun {
                         return Ok(Arc::unwrap_or_clone(run));
                     }
                 }
-                Snapshot::Failed(error) => return Err(error.copy()),
-                Snapshot::Nothing => {}
+                Some(Snapshot::Failed(error)) => return Err(error.copy()),
+                Some(Snapshot::Nothing) => {}
             }
         }
     }

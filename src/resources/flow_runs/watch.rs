@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,14 +10,16 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_core::Stream;
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::generated::FlowRuns;
 use super::is_terminal::has_ended;
-use super::run_poller::{RunPoller, RunSubscription, Snapshot};
+use super::run_poller::RunPoller;
+use super::run_subscription::{RunSubscription, Snapshot};
 use crate::client::Background;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::raw;
 use crate::retry::RetryPolicy;
 use crate::types::{
@@ -184,8 +187,16 @@ impl Follower {
         }
     }
 
+    /// Reads until the run is over or the receiver is dropped. A panic in a hook of the program is an error, and
+    /// not the end of the run.
     async fn follow(mut self) {
-        let _ = self.read_until_over().await;
+        let sender = self.sender.clone();
+        let reading = AssertUnwindSafe(self.read_until_over());
+        if reading.catch_unwind().await.is_err() {
+            let _ = sender
+                .send(Err(Error::hook_panicked("the run is no longer read")))
+                .await;
+        }
     }
 
     async fn read_until_over(&mut self) -> Result<(), ReceiverDropped> {
@@ -195,8 +206,7 @@ impl Follower {
             if self.sender.is_closed() {
                 return Err(ReceiverDropped);
             }
-            let seen = self.subscription.snapshots.borrow_and_update().clone();
-            if let Snapshot::Failed(error) = seen {
+            if let Snapshot::Failed(error) = self.subscription.latest() {
                 return self.send(Err(error.copy())).await;
             }
             let is_quiet =
@@ -222,10 +232,9 @@ impl Follower {
                     }
                 }
             }
-            let changed = self.subscription.snapshots.changed();
-            if let Ok(Err(_)) = tokio::time::timeout(LOG_POLL_INTERVAL, changed).await {
-                let what = "the client's thread no longer polls runs: a hook has panicked";
-                let error = Error::new(ErrorKind::Connection, what);
+            let changed = self.subscription.next();
+            if let Ok(None) = tokio::time::timeout(LOG_POLL_INTERVAL, changed).await {
+                let error = Error::hook_panicked("flow runs are no longer polled");
                 return self.send(Err(error)).await;
             }
         }

@@ -1,5 +1,6 @@
 //! What happens when connections, replies and servers fail.
 
 mod faults;
+mod hooks;
 mod lost_replies;
 mod unpolled;
