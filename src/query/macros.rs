@@ -17,7 +17,7 @@ macro_rules! list {
                 (self.offset, self.limit) = (Some(offset), limit);
                 Box::pin(async move {
                     let reply = raw.$operation($(&$path_params,)* &self).await?;
-                    Ok(Page::at_offset(offset, reply.into_inner()))
+                    Ok(Page::at_offset(offset, reply.into_inner(), |item| format!("{:?}", item.id)))
                 })
             }
         }

@@ -35,18 +35,31 @@ impl Position {
 pub struct Page<T> {
     pub items: Vec<T>,
     pub next: Option<Position>,
+    /// The id of the first item, or the number of the page: it differs from that of the page before, unless the
+    /// position is ignored.
+    pub first_id: Option<String>,
 }
 
 impl<T> Page<T> {
     /// Only an empty page is the last: the server may be configured to return fewer items than requested.
-    pub fn at_offset(offset: i64, items: Vec<T>) -> Self {
+    pub fn at_offset(offset: i64, items: Vec<T>, id: impl FnOnce(&T) -> String) -> Self {
         let next = (!items.is_empty()).then(|| Position::Offset(offset + items.len() as i64));
-        Self { items, next }
+        let first_id = items.first().map(id);
+        Self {
+            items,
+            next,
+            first_id,
+        }
     }
 
     pub fn numbered(number: i64, pages: i64, items: Vec<T>) -> Self {
         let more = !items.is_empty() && number < pages;
         let next = more.then_some(Position::Number(number + 1));
-        Self { items, next }
+        let first_id = Some(number.to_string());
+        Self {
+            items,
+            next,
+            first_id,
+        }
     }
 }

@@ -10,7 +10,7 @@ use futures_core::Stream;
 use futures_core::future::BoxFuture;
 
 use super::page::{Page, Position};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Reads the page at a position, with at most this many items.
 type Read<T> = dyn Fn(Position, Option<i64>) -> BoxFuture<'static, Result<Page<T>>> + Send + Sync;
@@ -55,6 +55,14 @@ pub struct Pages<T> {
     /// How many more items are needed; no page is requested beyond them.
     wanted: usize,
     prefetch: Prefetch<T>,
+    /// The id of the first item of the last page.
+    first_id: Option<String>,
+}
+
+/// The error of a list that would never end.
+fn repeated() -> Error {
+    let message = "a page of the list begins as the one before did: the server, or what is in front of it, ignores the position";
+    Error::new(ErrorKind::UnexpectedBody, message)
 }
 
 /// The next page.
@@ -91,6 +99,7 @@ impl<T> Pager<T> {
                 limit_refused: false,
                 wanted: usize::MAX,
                 prefetch: Prefetch::Unread(Position::Start),
+                first_id: None,
             },
             items: VecDeque::new(),
         }
@@ -214,7 +223,11 @@ impl<T> Pages<T> {
         match std::mem::replace(&mut self.prefetch, Prefetch::End) {
             // An empty page has no next page, whatever the server says.
             Prefetch::Read(Ok(page)) if page.items.is_empty() => Poll::Ready(None),
+            Prefetch::Read(Ok(page)) if self.is_repeated(&page) => {
+                Poll::Ready(Some(Err(repeated())))
+            }
             Prefetch::Read(Ok(page)) => {
+                self.first_id = page.first_id;
                 self.wanted = self.wanted.saturating_sub(page.items.len());
                 if let Some(next) = page.next
                     && self.wanted > 0
@@ -264,6 +277,11 @@ impl<T> Pages<T> {
                 Prefetch::Read(_) | Prefetch::End => return,
             }
         }
+    }
+
+    /// Whether a page begins as the one before did.
+    fn is_repeated(&self, page: &Page<T>) -> bool {
+        self.first_id.is_some() && self.first_id == page.first_id
     }
 
     /// How many items to request: no more than are needed, where the page size may change.

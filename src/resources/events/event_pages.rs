@@ -47,7 +47,12 @@ impl ListRequest for ReadEventsRequest {
                 seen.drain(..seen.len().saturating_sub(REMEMBERED_EVENT_IDS));
                 let next = next.filter(|_| !ended);
                 let next = next.map(|token| Position::Link(token, seen));
-                return Ok(Page { items, next });
+                let first_id = None;
+                return Ok(Page {
+                    items,
+                    next,
+                    first_id,
+                });
             }
         })
     }

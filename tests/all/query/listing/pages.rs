@@ -224,3 +224,36 @@ async fn the_methods_of_a_query_become_the_filter_that_they_name() {
         })
     );
 }
+
+/// As a proxy or a mock that drops the body of a request: the list would never end, and fill the memory.
+#[tokio::test]
+async fn a_server_that_ignores_the_position_is_an_error_and_not_an_endless_list() {
+    let server = Scripted::start([flows(0..3)]).await;
+    let list = tokio::time::timeout(
+        Duration::from_secs(60),
+        server.client().flows().list().into_future(),
+    );
+    let error = list
+        .await
+        .expect("it ends")
+        .expect_err("all pages are the same");
+    assert!(
+        error.to_string().contains("ignores the position"),
+        "{error}"
+    );
+    assert_eq!(server.requests().len(), 2);
+
+    let page = json!({ "count": 6, "limit": 3, "pages": 2, "page": 1,
+                       "results": [{ "id": Uuid::nil(), "created": null, "updated": null, "name": "a" }] });
+    let server = Scripted::start([reply(200, page)]).await;
+    let pager = server.client().flows().paginate().pager();
+    let list = tokio::time::timeout(Duration::from_secs(60), pager.try_collect());
+    let error = list
+        .await
+        .expect("it ends")
+        .expect_err("all pages are the same");
+    assert!(
+        error.to_string().contains("ignores the position"),
+        "{error}"
+    );
+}
