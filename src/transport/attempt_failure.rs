@@ -66,7 +66,8 @@ impl Failure {
         let effect = match status.as_u16() {
             // A gateway also answers 503 when it has lost the server's reply.
             503 if maintenance || error.is_from_prefect() => Effect::RolledBack,
-            408 | 500.. => Effect::Ambiguous,
+            // 301 to 303 redirect to what is to be read after the request, which may have been executed.
+            301..=303 | 408 | 500.. => Effect::Ambiguous,
             _ => Effect::NotExecuted,
         };
         Self {

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Method, Request, StatusCode};
 use url::Url;
 
@@ -75,6 +75,24 @@ impl Call {
         };
         // The URL is in our own error already.
         self.error(kind, message).with_source(error.without_url())
+    }
+
+    /// The error of a redirect that is not followed.
+    pub(super) fn redirected(&self, status: StatusCode, headers: HeaderMap) -> Error {
+        let target = headers
+            .get(LOCATION)
+            .and_then(|target| target.to_str().ok());
+        let target = target.and_then(|target| self.url().join(target).ok());
+        let why = match target.filter(|target| target.origin() != self.url().origin()) {
+            Some(elsewhere) => format!(
+                "the redirect leads to {}; is that the API URL to use?",
+                elsewhere.origin().ascii_serialization()
+            ),
+            None => format!("{status} does not keep the method"),
+        };
+        let message = format!("the server redirects: {why}");
+        let error = self.error(ErrorKind::Connection, message);
+        error.with_response(status, headers, [])
     }
 
     /// The error of a reply that is not a success.

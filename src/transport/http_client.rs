@@ -83,15 +83,10 @@ fn provide_cryptography() {
 /// other redirects turn a POST into a GET, whose reply would be taken for that of the POST.
 fn within_origin(attempt: Attempt<'_>) -> Action {
     let (to, from) = (attempt.url(), attempt.previous().last());
-    if from.is_none_or(|from| from.origin() != to.origin()) {
-        let elsewhere = to.origin().ascii_serialization();
-        return attempt.error(format!(
-            "the redirect leads to {elsewhere}; is that the API URL to use?"
-        ));
-    }
-    if !matches!(attempt.status().as_u16(), 307 | 308) {
-        let status = attempt.status();
-        return attempt.error(format!("{status} does not keep the method"));
+    let leaves = from.is_none_or(|from| from.origin() != to.origin());
+    if leaves || !matches!(attempt.status().as_u16(), 307 | 308) {
+        // The reply is the redirect itself, which is an error with a status.
+        return attempt.stop();
     }
     if attempt.previous().len() > MAX_REDIRECTS {
         return attempt.error("there are too many redirects");

@@ -79,9 +79,9 @@ fn content_type(headers: &HeaderMap) -> &str {
 /// Memory is reserved for a body up to this many bytes; beyond that it grows as the body arrives.
 const MAX_RESERVED_BYTES: u64 = 1 << 20;
 
-/// Reads a whole body. (`Response::bytes` keeps all parts until it has copied them, which takes twice the
+/// Reads a body, whole or up to about this many bytes. (`Response::bytes` keeps all parts until it has copied them, which takes twice the
 /// memory.)
-pub(super) async fn read(response: &mut Response) -> reqwest::Result<Bytes> {
+pub(super) async fn read(response: &mut Response, most: usize) -> reqwest::Result<Bytes> {
     let length = response.content_length();
     let Some(first) = response.chunk().await? else {
         return Ok(Bytes::new());
@@ -98,8 +98,11 @@ pub(super) async fn read(response: &mut Response) -> reqwest::Result<Bytes> {
     body.extend_from_slice(&first);
     body.extend_from_slice(&second);
     drop((first, second));
-    while let Some(part) = response.chunk().await? {
+    while body.len() < most
+        && let Some(part) = response.chunk().await?
+    {
         body.extend_from_slice(&part);
     }
+    body.truncate(most);
     Ok(body.into())
 }

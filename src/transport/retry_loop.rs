@@ -24,6 +24,9 @@ const MAX_TOKEN_REPLACEMENTS: u32 = 2;
 /// The shortest wait for a server under maintenance, which may ask for none.
 const MIN_MAINTENANCE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How many bytes of the body of an error are kept: a gateway may answer with any file.
+const MAX_ERROR_BYTES: usize = 1 << 20;
+
 /// One call of an operation.
 pub(super) struct RetryLoop<'a> {
     context: CallContext<'a>,
@@ -214,7 +217,14 @@ impl<'a> RetryLoop<'a> {
             return Ok(Outcome::Stream(response));
         }
         let headers = std::mem::take(response.headers_mut());
-        let body = raw_reply::read(&mut response).await;
+        if status.is_redirection() {
+            return Err(Failure::refused(call.redirected(status, headers), status));
+        }
+        let most = match status.is_success() {
+            true => usize::MAX,
+            false => MAX_ERROR_BYTES,
+        };
+        let body = raw_reply::read(&mut response, most).await;
         if status.is_server_error() {
             channel.expect_closing();
         }

@@ -124,6 +124,8 @@ async fn a_redirect_that_would_turn_a_post_into_a_get_is_not_followed() {
             error.message().contains("does not keep the method"),
             "{error}"
         );
+        assert_eq!(error.status().map(|it| it.as_u16()), Some(status));
+        assert!(error.may_have_happened(), "POST, redirect, GET");
     }
 }
 
@@ -138,6 +140,8 @@ async fn neither_credentials_nor_data_follow_a_redirect_to_another_origin() {
         .await
         .expect_err("stopped");
     assert!(error.message().contains(&elsewhere.uri()), "{error}");
+    assert_eq!(error.status().map(|it| it.as_u16()), Some(307));
+    assert!(!error.may_have_happened());
     assert!(
         elsewhere
             .received_requests()
