@@ -2,8 +2,8 @@
 //!
 //! [`Transport`] runs a call through the [retry loop](retry_loop), over the connections of a
 //! [`Channel`] and with the [prerequisites](server_prerequisites) of the server. Imports go one way: this
-//! file, then `server_prerequisites`, `version_check`, `csrf` and `reconcile`, then `retry_loop`, `context`,
-//! `channel`.
+//! file, then `server_prerequisites`, `version_check`, `csrf` and `reconcile`, then `retry_loop`,
+//! `call_context`, `channel`.
 
 mod attempt_failure;
 mod byte_stream;

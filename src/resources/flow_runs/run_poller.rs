@@ -15,7 +15,7 @@ use crate::client::{Background, Service, Services};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raw;
 use crate::retry::RetryPolicy;
-use crate::types::{FlowRunFilter, FlowRunFilterId, FlowRunSort, ReadFlowRunsRequest};
+use crate::types::{FlowRunFilter, FlowRunFilterId, ReadFlowRunsRequest};
 
 /// The interval at which all runs are polled while events report changes.
 const POLL_INTERVAL_LIVE: Duration = Duration::from_secs(10);
@@ -94,12 +94,10 @@ async fn poll_loop(raw: &raw::Client, shared: &Shared) {
         let (poll, runs, has_changed) = shared.begin_poll(all);
         match poll_all(&once, poll, &runs, shared).await {
             Ok(()) => failing_since = None,
-            Err(error) => {
+            Err((unread, error)) => {
                 let since = *failing_since.get_or_insert(now);
-                if error.is_permanent() || since.elapsed() > OUTAGE_TOLERANCE {
-                    let failed = Snapshot::Failed(Arc::new(error));
-                    runs.iter()
-                        .for_each(|run| shared.publish(poll, *run, failed.clone()));
+                if since.elapsed() > OUTAGE_TOLERANCE {
+                    publish_failure(shared, poll, &unread, error);
                 }
             }
         }
@@ -136,34 +134,68 @@ async fn poll_loop(raw: &raw::Client, shared: &Shared) {
     }
 }
 
-async fn poll_all(raw: &raw::Client, poll: u64, runs: &[Uuid], shared: &Shared) -> Result<()> {
-    for runs in runs.chunks(IDS_PER_REQUEST) {
-        poll_chunk(raw, poll, runs, shared).await?;
+/// Polls the runs, each request by itself: one that is refused fails its own runs only. Returns the runs that could
+/// not be read although they may be later, and why.
+async fn poll_all(
+    raw: &raw::Client,
+    poll: u64,
+    runs: &[Uuid],
+    shared: &Shared,
+) -> Result<(), (Vec<Uuid>, Error)> {
+    let (mut unread, mut failure) = (Vec::new(), None);
+    for chunk in runs.chunks(IDS_PER_REQUEST) {
+        // A server that did not answer is not asked for the others as well.
+        let is_answering = failure
+            .as_ref()
+            .is_none_or(|failure: &Error| failure.status().is_some());
+        let polled = match is_answering {
+            true => poll_chunk(raw, poll, chunk, shared).await,
+            false => {
+                unread.extend_from_slice(chunk);
+                continue;
+            }
+        };
+        match polled {
+            Ok(()) => {}
+            Err(error) if error.is_permanent() => publish_failure(shared, poll, chunk, error),
+            Err(error) => {
+                unread.extend_from_slice(chunk);
+                failure = Some(error);
+            }
+        }
     }
-    Ok(())
+    match failure {
+        Some(failure) => Err((unread, failure)),
+        None => Ok(()),
+    }
+}
+
+fn publish_failure(shared: &Shared, poll: u64, runs: &[Uuid], error: Error) {
+    let failed = Snapshot::Failed(Arc::new(error));
+    for run in runs {
+        shared.publish(poll, *run, failed.clone());
+    }
 }
 
 async fn poll_chunk(raw: &raw::Client, poll: u64, runs: &[Uuid], shared: &Shared) -> Result<()> {
-    let filter = FlowRunFilter::new().id(FlowRunFilterId::new().any_(runs.to_vec()));
-    // The server may return fewer runs at a time than it is asked for.
-    let mut body = ReadFlowRunsRequest::new()
-        .flow_runs(filter)
-        .sort(FlowRunSort::IdDesc);
     let mut missing: HashSet<Uuid> = runs.iter().copied().collect();
-    let mut offset = 0;
-    loop {
-        body.offset = Some(offset);
+    // The server may return fewer runs than it is asked for; then it is asked for the others. (By an offset, a run would
+    // be skipped when another is deleted meanwhile.)
+    while !missing.is_empty() {
+        let ids = FlowRunFilterId::new().any_(missing.iter().copied().collect::<Vec<_>>());
+        let body = ReadFlowRunsRequest::new().flow_runs(FlowRunFilter::new().id(ids));
         let page = raw.read_flow_runs(&body).await?.into_inner();
         if page.is_empty() {
             break;
         }
-        offset += page.len() as i64;
+        let before = missing.len();
         for run in page {
             missing.remove(&run.id);
             shared.publish(poll, run.id, Snapshot::Run(Arc::new(run)));
         }
-        if missing.is_empty() {
-            return Ok(());
+        if missing.len() == before {
+            let what = "the server returns other flow runs than it is asked for";
+            return Err(Error::new(ErrorKind::UnexpectedBody, what));
         }
     }
     for run in missing {
