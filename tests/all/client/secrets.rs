@@ -5,7 +5,7 @@ use prefect_sdk::{Client, Error, RetryPolicy, client::Attempt, reqwest, settings
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{FakeClock, ForwardProxy, Log, Scripted, Step, reply};
+use crate::support::{FakeClock, ForwardProxy, Log, Scripted, Step, reply, subscribe};
 
 /// Notes an error as programs print it, with its sources.
 fn note_error(log: &Log, error: &Error) {
@@ -52,7 +52,7 @@ async fn nothing_secret_is_printed_logged_or_put_into_an_error() {
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(written.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = subscribe(subscriber);
 
     let now = chrono::Utc::now();
     let token = reply(

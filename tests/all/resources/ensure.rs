@@ -5,7 +5,7 @@ use prefect_sdk::types::*;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::support::{Log, Scripted, live, reply, unique};
+use crate::support::{Log, Scripted, live, reply, subscribe, unique};
 
 #[derive(Debug, Deserialize)]
 struct Secret {
@@ -82,7 +82,7 @@ async fn a_work_pool_that_is_there_is_updated_but_keeps_its_type() {
         .concurrency_limit(3);
     let changed = {
         let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
+        let _guard = subscribe(subscriber);
         pools.ensure(&again).await.expect("changed")
     };
     assert_eq!((changed.id, changed.type_.as_str()), (made.id, "process"));

@@ -1,9 +1,24 @@
-//! Captures the output of a tracing subscriber.
+//! Subscribers of `tracing`, and what they write.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
+use tracing::Subscriber;
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
+
+/// Makes this the subscriber of this thread, until the guard is dropped.
+///
+/// Another is installed for all threads. While there is only one in the process, `tracing` asks only the thread that reaches
+/// a callsite first whether it is of interest, and takes that as the answer for all threads.
+pub fn subscribe(subscriber: impl Subscriber + Send + Sync) -> DefaultGuard {
+    static ANOTHER: Once = Once::new();
+    ANOTHER.call_once(|| {
+        let another = tracing_subscriber::registry();
+        tracing::subscriber::set_global_default(another).expect("the first");
+    });
+    tracing::subscriber::set_default(subscriber)
+}
 
 /// The captured output of a tracing subscriber.
 #[derive(Clone, Default)]

@@ -20,7 +20,7 @@ pub use clock::{FakeClock, FastClock};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use fixtures::{a_deployment, a_flow, a_run};
 pub use flows::Flows;
-pub use log::Log;
+pub use log::{Log, subscribe};
 pub use scripted::{Scripted, Step, answer, flow, refusal, reply};
 pub use tls_proxy::{Authority, ForwardProxy};
 pub use websocket_proxy::{SocketMode, WebSocketProxy};

@@ -17,7 +17,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use uuid::Uuid;
 
-use crate::support::{Scripted, Step, flow, refusal, reply};
+use crate::support::{Scripted, Step, flow, refusal, reply, subscribe};
 
 type Fields = BTreeMap<&'static str, String>;
 
@@ -84,7 +84,7 @@ fn has(fields: &Fields, expected: &[(&'static str, &str)]) {
 async fn a_call_is_one_span_and_an_attempt_one_event_with_the_names_of_opentelemetry() {
     let recorder = Recorder::default();
     let subscriber = tracing_subscriber::registry().with(recorder.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = subscribe(subscriber);
 
     let server = Scripted::start([refusal(503), Step::Drop, flow()]).await;
     let id = Uuid::new_v4();
@@ -148,7 +148,7 @@ async fn a_call_is_one_span_and_an_attempt_one_event_with_the_names_of_opentelem
 async fn a_failed_call_says_so_in_its_span() {
     let recorder = Recorder::default();
     let subscriber = tracing_subscriber::registry().with(recorder.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = subscribe(subscriber);
     let server = Scripted::start([refusal(404), reply(200, json!(5))]).await;
     let client = server.client();
     for _ in 0..2 {

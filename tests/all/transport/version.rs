@@ -5,7 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::http::Message;
-use crate::support::{Log, Scripted, Step, flow, live_builder, refusal, reply};
+use crate::support::{Log, Scripted, Step, flow, live_builder, refusal, reply, subscribe};
 
 fn asks_for_the_version(request: &Message) -> bool {
     request.target() == "/api/admin/version"
@@ -111,7 +111,7 @@ async fn an_older_server_is_warned_of_once() {
         .with_max_level(tracing::Level::WARN)
         .with_writer(log.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = subscribe(subscriber);
     read_twice([reply(200, json!("3.0.11")), flow()]).await;
     assert_eq!(
         log.text().matches("the server is older").count(),

@@ -22,7 +22,8 @@ use uuid::Uuid;
 
 use crate::support::http::Message;
 use crate::support::{
-    FakeClock, FastClock, Fault, FaultProxy, Log, Scripted, Step, live, refusal, reply, unique,
+    FakeClock, FastClock, Fault, FaultProxy, Log, Scripted, Step, live, refusal, reply, subscribe,
+    unique,
 };
 
 const LONG: Duration = Duration::from_secs(60);

@@ -6,7 +6,7 @@ use super::*;
 async fn a_full_queue_drops_what_is_new_counts_it_and_blocks_nobody() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = subscribe(subscriber);
     let warnings = || log.text().matches("events are dropped").count();
 
     let server = Scripted::start([Step::Hang]).await;
