@@ -42,6 +42,8 @@ pub struct ClientBuilder {
     pub(super) api_key: Option<String>,
     pub(super) auth_string: Option<String>,
     pub(super) headers: Vec<(String, String)>,
+    /// The headers from the settings, which go to the origin of the settings' URL only.
+    pub(super) inherited_headers: Vec<(String, String)>,
     pub(super) timeout: Duration,
     pub(super) retry: RetryPolicy,
     pub(super) proxy: Proxy,
@@ -68,6 +70,7 @@ impl Default for ClientBuilder {
             api_key: None,
             auth_string: None,
             headers: Vec::new(),
+            inherited_headers: Vec::new(),
             timeout: DEFAULT_TIMEOUT,
             retry: RetryPolicy::default(),
             proxy: Proxy::System,
@@ -97,7 +100,7 @@ impl ClientBuilder {
     /// Sets the URL of the API, including its `/api`: `http://127.0.0.1:4200/api` or
     /// `https://api.prefect.cloud/api/accounts/…/workspaces/…`.
     ///
-    /// Credentials from the settings are dropped if the settings' URL has another origin.
+    /// Credentials and headers from the settings are dropped if the settings' URL has another origin.
     pub fn api_url(mut self, url: impl Into<String>) -> Self {
         let url = url.into();
         let origin = |url: &str| url::Url::parse(url.trim()).ok().map(|url| url.origin());
@@ -105,6 +108,8 @@ impl ClientBuilder {
             && origin(before) != origin(&url)
         {
             self.replace_inherited();
+            // Such a header may be a credential, whatever its name.
+            self.inherited_headers.clear();
         }
         self.api_url = Some(url);
         self
@@ -157,7 +162,9 @@ impl ClientBuilder {
         if std::mem::take(&mut self.inherits_credentials) {
             self.api_key = None;
             self.auth_string = None;
-            self.headers.retain(|(name, _)| !is_authorization(name));
+            for headers in [&mut self.headers, &mut self.inherited_headers] {
+                headers.retain(|(name, _)| !is_authorization(name));
+            }
         }
     }
 
@@ -274,6 +281,7 @@ impl ClientBuilder {
     /// Marks what was set so far as coming from the settings.
     pub(crate) fn inherited(mut self, notes: Vec<String>) -> Self {
         self.inherits_credentials = true;
+        self.inherited_headers = std::mem::take(&mut self.headers);
         self.notes = notes;
         self
     }
@@ -299,7 +307,8 @@ impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let redacted = |secret: &Option<String>| secret.as_ref().map(|_| "[redacted]");
         let url = |url: &Option<String>| url.as_deref().map(api_url::without_credentials);
-        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        let headers = self.inherited_headers.iter().chain(&self.headers);
+        let headers: Vec<_> = headers.map(|(name, _)| name).collect();
         f.debug_struct("ClientBuilder")
             .field("api_url", &url(&self.api_url))
             .field("api_key", &redacted(&self.api_key))

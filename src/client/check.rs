@@ -25,7 +25,7 @@ impl ClientBuilder {
         let api_url = api_url::parse(url)?;
         let cloud = api_url::parse(self.cloud_api_url.as_deref().unwrap_or(api_url::CLOUD))?;
         let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
+        for (name, value) in self.inherited_headers.iter().chain(&self.headers) {
             let (name, value) = config::custom_header(name, value)?;
             headers.insert(name, value);
         }

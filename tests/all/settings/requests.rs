@@ -146,6 +146,26 @@ async fn credentials_of_the_settings_stay_with_the_origin_of_their_url() {
     assert_eq!(same.await.as_deref(), Some("Bearer pnu_1"));
 }
 
+/// A header may be a credential, whatever its name.
+#[tokio::test]
+async fn headers_of_the_settings_stay_with_the_origin_of_their_url() {
+    let server = Scripted::start([flow(), flow()]).await;
+    let same = server.url.clone();
+    for (before, kept) in [("http://elsewhere/api", false), (same.as_str(), true)] {
+        let sources = Sources::empty()
+            .variable("PREFECT_API_URL", before)
+            .variable("PREFECT_CLIENT_CUSTOM_HEADERS", r#"{"Cookie": "hunter2"}"#);
+        let builder = load(&sources).client_builder().header("X-Own", "1");
+        let builder = builder.api_url(&server.url).csrf(false);
+        let client = builder.version_check(false).build().expect("a client");
+        client.raw().read_flow(&Uuid::new_v4()).await.expect("read");
+        let requests = server.requests();
+        let request = requests.last().expect("sent");
+        assert_eq!(request.header("x-own"), Some("1"));
+        assert_eq!(request.header("cookie").is_some(), kept, "{before}");
+    }
+}
+
 #[tokio::test]
 async fn headers_of_others_are_not_sent_to_the_server_of_a_profile_that_is_asked_for() {
     let server = Scripted::start([flow()]).await;
