@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -18,30 +18,25 @@ const TICKET_TIMEOUT: Duration = Duration::from_secs(2);
 /// The waiters of one client. As soon as one is refused, all that want slots of the same limits ask in turn,
 /// and new waiters ask after them. If many asked at once, most would be refused, each in a transaction of
 /// the server for which the others wait.
+///
+/// A queue lives as long as anybody is in it. If it ended with the last of those that were refused, those that wait for
+/// their turn would be in one queue, and newcomers in another.
 #[derive(Default)]
-pub(crate) struct WaitQueue(Mutex<HashMap<Vec<String>, Arc<NameQueue>>>);
+pub(crate) struct WaitQueue(Mutex<HashMap<Vec<String>, Weak<NameQueue>>>);
 
 /// The waiters that want slots of the same limits.
 struct NameQueue {
-    /// One permit, plus one for each granted request, minus one for each refused one; at least one.
     asking: Arc<Semaphore>,
-    state: Mutex<State>,
-}
-
-struct State {
-    permits: usize,
-    /// How many waiters were refused and keep trying.
-    refused: usize,
+    /// How many permits there are: one, plus one for each granted request, minus one for each refused one; at least one.
+    permits: Mutex<usize>,
 }
 
 /// The right to ask: with a permit of the queue, or without one if there is no queue.
 pub(crate) struct Ticket(Option<(Arc<NameQueue>, OwnedSemaphorePermit)>);
 
-/// A waiter that was refused and keeps trying.
-pub(crate) struct RefusedWaiter<'a> {
-    wait_queue: &'a WaitQueue,
-    names: Vec<String>,
-    queue: Arc<NameQueue>,
+/// A waiter that was refused and keeps trying: the queue lives as long.
+pub(crate) struct RefusedWaiter {
+    _queue: Arc<NameQueue>,
 }
 
 impl Service for WaitQueue {
@@ -51,13 +46,13 @@ impl Service for WaitQueue {
 }
 
 impl WaitQueue {
-    fn queues(&self) -> MutexGuard<'_, HashMap<Vec<String>, Arc<NameQueue>>> {
+    fn queues(&self) -> MutexGuard<'_, HashMap<Vec<String>, Weak<NameQueue>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the right to ask.
     pub(super) async fn next(&self, names: &[String]) -> Ticket {
-        let queue = self.queues().get(names).cloned();
+        let queue = self.queues().get(names).and_then(Weak::upgrade);
         let Some(queue) = queue else {
             return Ticket(None);
         };
@@ -67,15 +62,18 @@ impl WaitQueue {
     }
 
     /// Counts a waiter as refused until the returned value is dropped.
-    pub(super) fn refuse(&self, names: &[String]) -> RefusedWaiter<'_> {
-        let names = names.to_vec();
-        let queue = Arc::clone(self.queues().entry(names.clone()).or_default());
-        queue.state().refused += 1;
-        RefusedWaiter {
-            wait_queue: self,
-            names,
-            queue,
+    pub(super) fn refuse(&self, names: &[String]) -> RefusedWaiter {
+        let mut queues = self.queues();
+        if let Some(queue) = queues.get(names).and_then(Weak::upgrade) {
+            return RefusedWaiter { _queue: queue };
         }
+        // The map need not grow for queues that have ended.
+        if queues.len() == queues.capacity() {
+            queues.retain(|_, queue| queue.strong_count() > 0);
+        }
+        let queue = Arc::new(NameQueue::default());
+        queues.insert(names.to_vec(), Arc::downgrade(&queue));
+        RefusedWaiter { _queue: queue }
     }
 }
 
@@ -83,17 +81,8 @@ impl Default for NameQueue {
     fn default() -> Self {
         Self {
             asking: Arc::new(Semaphore::new(1)),
-            state: Mutex::new(State {
-                permits: 1,
-                refused: 0,
-            }),
+            permits: Mutex::new(1),
         }
-    }
-}
-
-impl NameQueue {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -114,25 +103,52 @@ impl Ticket {
                 return request.await;
             }
         };
-        let mut state = queue.state();
+        let mut permits = queue.permits.lock().unwrap_or_else(PoisonError::into_inner);
         if granted(&answer) {
-            state.permits += 1;
+            *permits += 1;
             queue.asking.add_permits(1);
-        } else if state.permits > 1 {
-            state.permits -= 1;
+        } else if *permits > 1 {
+            *permits -= 1;
             permit.forget();
         }
         answer
     }
 }
 
-impl Drop for RefusedWaiter<'_> {
-    fn drop(&mut self) {
-        let mut queues = self.wait_queue.queues();
-        let mut state = self.queue.state();
-        state.refused -= 1;
-        if state.refused == 0 {
-            queues.remove(&self.names);
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_newcomer_asks_after_those_who_wait_though_none_is_refused_any_more() {
+        let (wait_queue, names) = (WaitQueue::default(), ["a".to_owned()]);
+        let refused = wait_queue.refuse(&names);
+        let asking = wait_queue.next(&names).await;
+        let mut waiting = pin!(wait_queue.next(&names));
+        assert!(poll!(&mut waiting).is_pending());
+        drop(refused);
+        let _refused = wait_queue.refuse(&names);
+        let mut newcomer = pin!(wait_queue.next(&names));
+        assert!(poll!(&mut newcomer).is_pending(), "after the other");
+        drop(asking);
+        let waiting = waiting.await;
+        assert!(poll!(&mut newcomer).is_pending(), "the other is asking");
+        drop(waiting);
+        newcomer.await;
+    }
+
+    #[test]
+    fn queues_that_have_ended_are_forgotten() {
+        let wait_queue = WaitQueue::default();
+        for limit in 0..10_000 {
+            drop(wait_queue.refuse(&[limit.to_string()]));
         }
+        assert!(
+            wait_queue.queues().len() < 10,
+            "{}",
+            wait_queue.queues().len()
+        );
     }
 }
