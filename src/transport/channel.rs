@@ -47,7 +47,7 @@ impl std::fmt::Debug for Channel {
 
 impl Channel {
     pub(crate) fn new(config: Arc<Config>) -> Result<Self> {
-        let http = http_client::build(http_client::builder(&config, config.http2)?)?;
+        let http = http_client::build(http_client::builder(&config)?)?;
         Ok(Self {
             retry: config.retry.clone(),
             timeout: config.timeout,
@@ -106,8 +106,7 @@ impl Channel {
         if let Some(client) = shared.streams.get() {
             return Ok(client);
         }
-        let config = &shared.config;
-        let builder = http_client::builder(config, config.http2)?.read_timeout(config.timeout);
+        let builder = http_client::builder(&shared.config)?.read_timeout(shared.config.timeout);
         let client = http_client::build(builder)?;
         Ok(shared.streams.get_or_init(|| client))
     }
@@ -119,7 +118,7 @@ impl Channel {
         if let Some(client) = shared.sockets.get() {
             return Ok(client);
         }
-        let builder = http_client::builder(&shared.config, false)?;
+        let builder = http_client::builder(&shared.config)?.http1_only();
         let client = http_client::build(builder)?;
         Ok(shared.sockets.get_or_init(|| client))
     }

@@ -25,8 +25,6 @@ mod replay;
 mod response;
 mod retry_loop;
 mod server_prerequisites;
-#[cfg(feature = "rustls")]
-mod tls;
 mod trace;
 mod version_check;
 #[cfg(feature = "websocket")]
