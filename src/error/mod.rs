@@ -243,7 +243,7 @@ impl Error {
         &self.0.headers
     }
 
-    /// The body of the reply, unchanged, up to 1 MiB. That of a validation error echoes the request, secrets included;
+    /// The body of the reply, unchanged, up to 8 MiB. That of a validation error echoes the request, secrets included;
     /// no other output contains it.
     pub fn body(&self) -> &[u8] {
         &self.0.body

@@ -24,8 +24,9 @@ const MAX_TOKEN_REPLACEMENTS: u32 = 2;
 /// The shortest wait for a server under maintenance, which may ask for none.
 const MIN_MAINTENANCE_PAUSE: Duration = Duration::from_secs(1);
 
-/// How many bytes of the body of an error are kept: a gateway may answer with any file.
-const MAX_ERROR_BYTES: usize = 1 << 20;
+/// How many bytes of the body of an error are kept: a gateway may answer with any file. But the server echoes a request
+/// that it refuses twice, and its messages can be read only if all of that is there.
+const MAX_ERROR_BYTES: usize = 8 << 20;
 
 /// One call of an operation.
 pub(super) struct RetryLoop<'a> {

@@ -234,11 +234,11 @@ async fn an_empty_404_says_nothing_about_the_object() {
 
 /// A gateway may answer with any file.
 #[tokio::test]
-async fn the_body_of_an_error_is_kept_up_to_a_mebibyte() {
-    let page = "x".repeat(3 << 20);
+async fn the_body_of_an_error_is_kept_up_to_8_mebibytes() {
+    let page = "x".repeat(9 << 20);
     let server = Scripted::start([Step::Reply(500, Vec::new(), page)]).await;
     let client = server.builder().retry(prefect_sdk::RetryPolicy::none());
     let client = client.build().expect("a client");
     let error = client.flows().get(Uuid::new_v4()).await;
-    assert_eq!(error.expect_err("500").body().len(), 1 << 20);
+    assert_eq!(error.expect_err("500").body().len(), 8 << 20);
 }
