@@ -145,17 +145,11 @@ async fn poll_all(
     let (mut unread, mut failure) = (Vec::new(), None);
     for chunk in runs.chunks(IDS_PER_REQUEST) {
         // A server that did not answer is not asked for the others as well.
-        let is_answering = failure
-            .as_ref()
-            .is_none_or(|failure: &Error| failure.status().is_some());
-        let polled = match is_answering {
-            true => poll_chunk(raw, poll, chunk, shared).await,
-            false => {
-                unread.extend_from_slice(chunk);
-                continue;
-            }
-        };
-        match polled {
+        if matches!(&failure, Some(failure) if Error::status(failure).is_none()) {
+            unread.extend_from_slice(chunk);
+            continue;
+        }
+        match poll_chunk(raw, poll, chunk, shared).await {
             Ok(()) => {}
             Err(error) if error.is_permanent() => publish_failure(shared, poll, chunk, error),
             Err(error) => {
@@ -200,8 +194,7 @@ async fn poll_chunk(raw: &raw::Client, poll: u64, runs: &[Uuid], shared: &Shared
     }
     for run in missing {
         let what = format!("there is no flow run {run}");
-        let error = Error::new(ErrorKind::NotFound, what);
-        shared.publish(poll, run, Snapshot::Failed(Arc::new(error)));
+        publish_failure(shared, poll, &[run], Error::new(ErrorKind::NotFound, what));
     }
     Ok(())
 }
