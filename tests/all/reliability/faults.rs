@@ -9,15 +9,12 @@ use std::time::Duration;
 use fastrand::Rng;
 use prefect_sdk::types::*;
 use prefect_sdk::{Client, Error, LocalServer, Result, RetryPolicy};
-use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::http::Message;
-use crate::support::{Fault, FaultProxy, refusal, reply, unique};
+use crate::support::{FaultProxy, spoiling, unique};
 
 const SEEDS: [u64; 2] = [3, 2026];
 const OPERATIONS: usize = 1000;
-const FAULTS: f64 = 0.2;
 
 #[tokio::test]
 async fn nothing_is_doubled_lost_or_falsely_said_to_exist() {
@@ -46,28 +43,6 @@ async fn run(server: &Client, seed: u64) {
     let summary = stage.check(server).await;
     println!("seed {seed}: {spoilt} requests spoilt; {summary}");
     assert!(spoilt > OPERATIONS / 10, "{spoilt}");
-}
-
-/// Spoils requests at random.
-fn spoiling(seed: u64, spoilt: Arc<AtomicUsize>) -> impl FnMut(&Message) -> Fault + Send {
-    let mut rng = Rng::with_seed(seed);
-    move |_| {
-        if rng.f64() >= FAULTS {
-            return Fault::None;
-        }
-        spoilt.fetch_add(1, Ordering::Relaxed);
-        match rng.u8(..10) {
-            0 => Fault::Refuse,
-            1 => Fault::ResetBefore,
-            2 | 3 => Fault::ResetAfter,
-            4 | 5 => Fault::HalfReply,
-            6 => Fault::Delay(Duration::from_millis(rng.u64(1..50))),
-            7 => Fault::Answer(reply(429, json!({})).header("retry-after", "0.02")),
-            8 => Fault::Answer(refusal(503)),
-            // A reply of a gateway.
-            _ => Fault::Answer(reply(503, json!({"message": "no upstream"}))),
-        }
-    }
 }
 
 /// Whether an operation was executed, as reported by its result.

@@ -1,16 +1,19 @@
 //! A proxy that injects faults between a client and a real server.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use fastrand::Rng;
 use prefect_sdk::{Client, ClientBuilder, RetryPolicy};
+use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 
 use super::http::Message;
 use super::scripted::Step;
+use super::{refusal, reply};
 
 /// What happens to one request.
 #[derive(Clone, Debug)]
@@ -32,6 +35,28 @@ pub enum Fault {
     Hold(Arc<Semaphore>),
     /// The request is not delivered; the proxy answers it with this step.
     Answer(Step),
+}
+
+/// A plan that spoils one request in five at random, each in one of many ways, and counts them.
+pub fn spoiling(seed: u64, spoilt: Arc<AtomicUsize>) -> impl FnMut(&Message) -> Fault + Send {
+    let mut rng = Rng::with_seed(seed);
+    move |_| {
+        if rng.f64() >= 0.2 {
+            return Fault::None;
+        }
+        spoilt.fetch_add(1, Relaxed);
+        match rng.u8(..10) {
+            0 => Fault::Refuse,
+            1 => Fault::ResetBefore,
+            2 | 3 => Fault::ResetAfter,
+            4 | 5 => Fault::HalfReply,
+            6 => Fault::Delay(Duration::from_millis(rng.u64(1..50))),
+            7 => Fault::Answer(reply(429, json!({})).header("retry-after", "0.02")),
+            8 => Fault::Answer(refusal(503)),
+            // A reply of a gateway.
+            _ => Fault::Answer(reply(503, json!({"message": "no upstream"}))),
+        }
+    }
 }
 
 type Plan = Box<dyn FnMut(&Message) -> Fault + Send>;

@@ -17,7 +17,7 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 pub use clock::{FakeClock, FastClock};
-pub use fault_proxy::{Fault, FaultProxy};
+pub use fault_proxy::{Fault, FaultProxy, spoiling};
 pub use fixtures::{a_deployment, a_flow, a_run};
 pub use flows::Flows;
 pub use log::{Log, subscribe};

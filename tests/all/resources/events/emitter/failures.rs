@@ -133,35 +133,13 @@ async fn a_lost_reply_doubles_nothing() {
 
 const MANY: usize = 10_000;
 
-/// Spoils one request in five at random.
-fn spoiling(spoilt: Arc<AtomicUsize>) -> impl FnMut(&Message) -> Fault + Send {
-    let mut rng = Rng::with_seed(66);
-    move |_| {
-        if rng.f64() >= 0.2 {
-            return Fault::None;
-        }
-        spoilt.fetch_add(1, Ordering::Relaxed);
-        match rng.u8(..10) {
-            0 => Fault::Refuse,
-            1 => Fault::ResetBefore,
-            2 | 3 => Fault::ResetAfter,
-            4 | 5 => Fault::HalfReply,
-            6 => Fault::Delay(Duration::from_millis(rng.u64(1..50))),
-            7 => Fault::Answer(reply(429, json!({})).header("retry-after", "0.02")),
-            8 => Fault::Answer(refusal(503)),
-            // A reply of a gateway.
-            _ => Fault::Answer(reply(503, json!({"message": "no upstream"}))),
-        }
-    }
-}
-
 #[tokio::test]
 async fn ten_thousand_events_are_stored_once_each_though_every_fifth_request_is_spoilt() {
     // A server of its own: a server has room for 10,000 events of all senders together.
     let server = LocalServer::start().await.expect("a server");
     let direct = server.client().expect("a client");
     let spoilt = Arc::new(AtomicUsize::new(0));
-    let proxy = FaultProxy::start(direct.api_url(), spoiling(Arc::clone(&spoilt))).await;
+    let proxy = FaultProxy::start(direct.api_url(), spoiling(66, Arc::clone(&spoilt))).await;
     let client = proxy.builder().build().expect("a client");
     let failure_log = FailureLog::default();
     // Small batches, so that there are more requests to spoil, and as fast as the server stores them.

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use fastrand::Rng;
 use prefect_sdk::types::{
     Event, EventFilter, EventNameFilter, Json, ReadEventsRequest, ReceivedEvent, Resource,
 };
@@ -22,8 +21,8 @@ use uuid::Uuid;
 
 use crate::support::http::Message;
 use crate::support::{
-    FakeClock, FastClock, Fault, FaultProxy, Log, Scripted, Step, live, refusal, reply, subscribe,
-    unique,
+    FakeClock, FastClock, FaultProxy, Log, Scripted, Step, live, refusal, reply, spoiling,
+    subscribe, unique,
 };
 
 const LONG: Duration = Duration::from_secs(60);
