@@ -33,7 +33,7 @@ impl Client {
     pub(crate) fn with_transport(transport: Transport) -> Self {
         Self {
             baseurl: transport.channel().shared_api_url(),
-            client: transport.channel().http().clone(),
+            client: transport.channel().request_factory().clone(),
             inner: transport,
         }
     }

@@ -29,7 +29,7 @@ impl Client {
 
     /// Sets reqwest up as a careful program would.
     pub fn raw(server: SocketAddr) -> Self {
-        // This fails if the SDK has already installed a provider.
+        // This fails only at the second client.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut headers = reqwest::header::HeaderMap::new();
         headers.insert("x-prefect-api-version", "0.8.4".parse().expect("a value"));

@@ -1,74 +1,73 @@
-//! `Background`: the client's own thread, for work that goes on while the program's threads are busy.
+//! `Background`: the client's own runtime, for work that goes on while the program's threads are busy.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, mpsc as std_mpsc};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
 
-use tokio::runtime;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::runtime::{self, Runtime};
+use tokio::task::block_in_place;
 
 use super::services::{Service, Services};
 use crate::error::{Error, Result};
 use crate::raw;
 
-type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// A thread with its own runtime and connections, because the program's connections are driven by the
-/// program's threads. The thread ends when this is dropped and its jobs have ended.
+/// A runtime with a thread and connections of its own, because the program's connections are driven by the program's
+/// threads. It ends when this is dropped and its jobs have ended.
 pub(crate) struct Background {
-    jobs: mpsc::UnboundedSender<Job>,
+    runtime: Arc<OwnRuntime>,
     raw: Arc<raw::Client>,
 }
+
+struct OwnRuntime(Option<Runtime>);
 
 impl Service for Background {
     fn start(services: &Services) -> Result<Self> {
         let transport = services.transport().with_own_connections()?;
         let raw = Arc::new(raw::Client::with_transport(transport));
-        let (jobs, received) = mpsc::unbounded_channel();
-        let (started, is_started) = std_mpsc::sync_channel(1);
-        let run = move || match runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => {
-                let _ = started.send(Ok(()));
-                runtime.block_on(run_jobs(received));
-            }
-            Err(error) => {
-                let _ = started.send(Err(error));
-            }
-        };
-        let thread = std::thread::Builder::new().name("prefect-sdk".to_owned());
-        let spawned = thread.spawn(run).and_then(|_| {
-            is_started
-                .recv()
-                .unwrap_or_else(|gone| Err(std::io::Error::other(gone)))
-        });
-        match spawned {
-            Ok(()) => Ok(Self { jobs, raw }),
-            Err(error) => {
-                let what = "the client's background thread cannot be started";
-                Err(Error::configuration(what).with_source(error))
-            }
-        }
+        // One thread does all the work. Another takes over while a job blocks.
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("prefect-sdk")
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(|error| {
+            let what = "the client's background thread cannot be started";
+            Error::configuration(what).with_source(error)
+        })?;
+        Ok(Self {
+            runtime: Arc::new(OwnRuntime(Some(runtime))),
+            raw,
+        })
     }
 }
 
 impl Background {
-    /// The raw client, which uses the connections of this thread.
+    /// The raw client, which uses the connections of this runtime.
     pub(crate) fn raw(&self) -> &Arc<raw::Client> {
         &self.raw
     }
 
+    /// Runs a job to its end. Code of the program's that it calls, such as a hook or a subscriber to the log, may
+    /// block: meanwhile all other jobs go on.
     pub(crate) fn spawn(&self, job: impl Future<Output = ()> + Send + 'static) {
-        // This fails only when the thread has ended, and it does not end before this is dropped.
-        let _ = self.jobs.send(Box::pin(job));
+        let (runtime, own) = (self.runtime.0.as_ref(), Arc::clone(&self.runtime));
+        let job = async move {
+            let mut job = pin!(job);
+            poll_fn(|context| block_in_place(|| job.as_mut().poll(context))).await;
+            drop(own);
+        };
+        // There is a runtime until this is dropped.
+        if let Some(runtime) = runtime {
+            runtime.spawn(job);
+        }
     }
 }
 
-async fn run_jobs(mut received: mpsc::UnboundedReceiver<Job>) {
-    let mut jobs = JoinSet::new();
-    while let Some(job) = received.recv().await {
-        jobs.spawn(job);
-        while jobs.try_join_next().is_some() {}
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        // Not the drop of the runtime, which waits for code of the program's that blocks, and panics in a runtime.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
-    while jobs.join_next().await.is_some() {}
 }

@@ -1,6 +1,8 @@
 //! Checks the options of a `ClientBuilder`.
 
 use reqwest::header::HeaderMap;
+#[cfg(feature = "rustls")]
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use super::builder::ClientBuilder;
 use crate::error::{Error, Result};
@@ -89,7 +91,7 @@ fn proxy(url: &str) -> Result<reqwest::Proxy> {
 
 /// Reads the certificates of a file, which are trusted instead of the system's.
 #[cfg(feature = "rustls")]
-fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>> {
+fn certificates(path: &std::path::Path) -> Result<Vec<CertificateDer<'static>>> {
     let wrong = |what: String| {
         Error::configuration(format!(
             "the certificates cannot be read from {}: {what}",
@@ -98,8 +100,9 @@ fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>> {
     };
     let pem = file::read_bytes(path).map_err(|error| wrong(error.to_string()))?;
     let pem = pem.ok_or_else(|| wrong("there is no such file".to_owned()))?;
-    let certificates =
-        reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| wrong(error.to_string()))?;
     match certificates.is_empty() {
         true => Err(wrong("it contains none in PEM form".to_owned())),
         false => Ok(certificates),

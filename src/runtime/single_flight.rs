@@ -6,12 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use futures_core::future::BoxFuture;
 use futures_util::FutureExt as _;
 use futures_util::future::{Shared, WeakShared};
+use tokio::runtime::{self, Handle};
 
 /// The work under way, if there is any.
 ///
 /// Every task that waits for the work drives it, so that none depends on a task that is no longer polled. When all
-/// of them have gone the work is dropped. No lock is held while it goes on.
-pub(crate) struct SingleFlight<T: Clone>(Mutex<Option<Work<T>>>);
+/// of them have gone the work is dropped. No lock is held while it goes on. Tasks of another runtime do the work anew:
+/// its sockets and timers belong to the runtime in which it began.
+pub(crate) struct SingleFlight<T: Clone>(Mutex<Option<(Option<runtime::Id>, Work<T>)>>);
 
 /// Work that may have panicked, as in a hook of the program's.
 type Work<T> = WeakShared<BoxFuture<'static, Option<T>>>;
@@ -32,14 +34,16 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
         &self,
         start: impl FnOnce() -> BoxFuture<'static, T>,
     ) -> Shared<BoxFuture<'static, Option<T>>> {
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let work = current.as_ref().and_then(WeakShared::upgrade);
+        let current_here = current.as_ref().filter(|(runtime, _)| *runtime == here);
+        let work = current_here.and_then(|(_, work)| work.upgrade());
         if let Some(work) = work.filter(|work| work.peek().is_none()) {
             return work;
         }
         let work = AssertUnwindSafe(start()).catch_unwind();
         let work = work.map(|done| done.ok()).boxed().shared();
-        *current = work.downgrade();
+        *current = work.downgrade().map(|work| (here, work));
         work
     }
 }

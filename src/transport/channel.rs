@@ -1,20 +1,15 @@
 //! `Channel`: the connections of a client, its settings, and what is known of the server.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::config::Config;
+use super::connections::{Connections, HttpClients};
 use super::hooks::{Interceptor, Observer};
-use super::http_client;
 use crate::error::Result;
 use crate::retry::RetryPolicy;
 use crate::runtime::Clock;
-
-/// How long the client may take to notice that a connection was closed. After a 5xx the server closes the
-/// connection without a `Connection: close`; until that is noticed, the pool would use the connection for
-/// the next request, which would be lost.
-const CLOSING_DELAY: Duration = Duration::from_millis(20);
 
 /// The connections that requests are sent over. Clones share everything but the retry policy and timeout.
 #[derive(Clone)]
@@ -25,16 +20,10 @@ pub(crate) struct Channel {
 }
 
 struct Shared {
-    http: reqwest::Client,
-    /// The HTTP client for streams, whose timeout applies between two parts of a reply; built on first use.
-    streams: OnceLock<reqwest::Client>,
-    /// The HTTP client for WebSockets; built on first use.
-    #[cfg(feature = "websocket")]
-    sockets: OnceLock<reqwest::Client>,
+    connections: Connections,
+    request_factory: reqwest::Client,
     api_url: Arc<str>,
-    config: Arc<Config>,
     reached: AtomicBool,
-    closed_at: Mutex<Option<Instant>>,
 }
 
 impl std::fmt::Debug for Channel {
@@ -47,26 +36,24 @@ impl std::fmt::Debug for Channel {
 
 impl Channel {
     pub(crate) fn new(config: Arc<Config>) -> Result<Self> {
-        let http = http_client::build(http_client::builder(&config)?)?;
+        let (retry, timeout) = (config.retry.clone(), config.timeout);
+        let api_url = config.api_url.as_str().trim_end_matches('/').into();
+        let connections = Connections::new(config)?;
         Ok(Self {
-            retry: config.retry.clone(),
-            timeout: config.timeout,
+            retry,
+            timeout,
             shared: Arc::new(Shared {
-                http,
-                streams: OnceLock::new(),
-                #[cfg(feature = "websocket")]
-                sockets: OnceLock::new(),
-                api_url: config.api_url.as_str().trim_end_matches('/').into(),
+                request_factory: connections.request_factory()?.clone(),
+                connections,
+                api_url,
                 reached: AtomicBool::new(false),
-                closed_at: Mutex::new(None),
-                config,
             }),
         })
     }
 
     /// Returns a channel with the same settings and its own connections.
     pub(crate) fn with_own_connections(&self) -> Result<Self> {
-        let channel = Self::new(Arc::clone(&self.shared.config))?;
+        let channel = Self::new(Arc::clone(self.shared.connections.config()))?;
         channel.set_reached();
         Ok(channel)
     }
@@ -87,40 +74,23 @@ impl Channel {
 
     /// Returns this channel with the retry policy and the timeout that the client was built with.
     pub(crate) fn as_configured(&self) -> Self {
-        let config = &self.shared.config;
+        let config = self.config();
         self.with_retry(config.retry.clone())
             .with_timeout(config.timeout)
     }
 
     pub(crate) fn config(&self) -> &Config {
-        &self.shared.config
+        self.shared.connections.config()
     }
 
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.shared.http
+    /// The HTTP client that requests are built with; which one sends them is decided for each attempt.
+    pub(crate) fn request_factory(&self) -> &reqwest::Client {
+        &self.shared.request_factory
     }
 
-    /// The HTTP client for streams.
-    pub(crate) fn streams(&self) -> Result<&reqwest::Client> {
-        let shared = &self.shared;
-        if let Some(client) = shared.streams.get() {
-            return Ok(client);
-        }
-        let builder = http_client::builder(&shared.config)?.read_timeout(shared.config.timeout);
-        let client = http_client::build(builder)?;
-        Ok(shared.streams.get_or_init(|| client))
-    }
-
-    /// The HTTP client for WebSockets: they are upgraded from HTTP/1.1, and have no timeout of their own.
-    #[cfg(feature = "websocket")]
-    pub(crate) fn sockets(&self) -> Result<&reqwest::Client> {
-        let shared = &self.shared;
-        if let Some(client) = shared.sockets.get() {
-            return Ok(client);
-        }
-        let builder = http_client::builder(&shared.config)?.http1_only();
-        let client = http_client::build(builder)?;
-        Ok(shared.sockets.get_or_init(|| client))
+    /// The HTTP clients of the current runtime.
+    pub(super) fn connections(&self) -> Arc<HttpClients> {
+        self.shared.connections.here()
     }
 
     /// The URL of the API, without a slash at its end.
@@ -133,12 +103,12 @@ impl Channel {
     }
 
     pub(crate) fn is_cloud(&self) -> bool {
-        self.shared.config.cloud
+        self.config().cloud
     }
 
     /// Whether this client sends CSRF tokens to a server that requires them.
     pub(crate) fn sends_csrf_tokens(&self) -> bool {
-        self.shared.config.csrf
+        self.config().csrf
     }
 
     pub(crate) fn retry(&self) -> &RetryPolicy {
@@ -150,15 +120,15 @@ impl Channel {
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
-        &*self.shared.config.clock
+        &*self.config().clock
     }
 
     pub(crate) fn interceptors(&self) -> &[Arc<dyn Interceptor>] {
-        &self.shared.config.interceptors
+        &self.config().interceptors
     }
 
     pub(crate) fn observers(&self) -> &[Observer] {
-        &self.shared.config.observers
+        &self.config().observers
     }
 
     /// Waits for the back-off after this many failures of a call; returns `false` if no attempt is left.
@@ -178,27 +148,5 @@ impl Channel {
 
     pub(crate) fn set_reached(&self) {
         self.shared.reached.store(true, Ordering::Relaxed);
-    }
-
-    /// Records that the server is about to close a connection.
-    pub(crate) fn expect_closing(&self) {
-        *self.closed_at() = Some(Instant::now());
-    }
-
-    /// Waits until the pool has noticed the connections that the server closed. It waits in real time,
-    /// because it waits for sockets.
-    pub(crate) async fn wait_for_closing_connections(&self) {
-        let closed_at = *self.closed_at();
-        let Some(closed_at) = closed_at else { return };
-        let rest = CLOSING_DELAY.saturating_sub(closed_at.elapsed());
-        match rest.is_zero() {
-            true => *self.closed_at() = None,
-            false => tokio::time::sleep(rest).await,
-        }
-    }
-
-    fn closed_at(&self) -> MutexGuard<'_, Option<Instant>> {
-        let closed_at = self.shared.closed_at.lock();
-        closed_at.unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Config {
     pub retry: RetryPolicy,
     pub proxy: Proxy,
     #[cfg(feature = "rustls")]
-    pub certificates: Option<Vec<reqwest::Certificate>>,
+    pub certificates: Option<Vec<rustls::pki_types::CertificateDer<'static>>>,
     #[cfg(feature = "rustls")]
     pub skip_verify: bool,
     pub http2: bool,

@@ -139,7 +139,7 @@ impl Csrf {
 /// Fetches a token and keeps it.
 async fn fetch(channel: &Channel, client_id: Uuid, state: &State) -> Result<Option<HeaderValue>> {
     let url = format!("{}/csrf-token?client={client_id}", channel.api_url());
-    let request = channel.http().get(url);
+    let request = channel.request_factory().get(url);
     let mut call = RetryLoop::new(channel, request, CREATE_CSRF_TOKEN)?;
     let reply = match call.reply(&NoPrerequisites).await {
         Ok(reply) => reply,

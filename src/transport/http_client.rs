@@ -1,4 +1,4 @@
-//! The HTTP client: certificates, proxies, redirects, the pool.
+//! The HTTP client: proxies, redirects, the pool.
 
 use std::time::Duration;
 
@@ -18,30 +18,32 @@ const API_VERSION_HEADER: HeaderName = HeaderName::from_static("x-prefect-api-ve
 const USER_AGENT: &str = concat!("prefect-sdk-rust/", env!("CARGO_PKG_VERSION"));
 
 /// How long a pooled connection may be idle: less than the 5 s after which a server closes it.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+pub(super) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The maximum number of redirects that one request follows.
 const MAX_REDIRECTS: usize = 10;
 
-/// Returns a builder of HTTP clients with this configuration.
-pub(super) fn builder(config: &Config) -> Result<reqwest::ClientBuilder> {
-    #[cfg(feature = "rustls")]
-    provide_cryptography();
+/// The protocols that are offered to a server (ALPN), best first.
+#[cfg(feature = "rustls")]
+const HTTP_2_OR_1: &[&str] = &["h2", "http/1.1"];
+#[cfg(feature = "rustls")]
+const HTTP_1: &[&str] = &["http/1.1"];
+
+/// Returns a builder of HTTP clients with this configuration. Without `http2`, only HTTP/1.1 is spoken.
+pub(super) fn builder(config: &Config, http2: bool) -> Result<reqwest::ClientBuilder> {
     let mut http = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .default_headers(headers(config))
         .connect_timeout(config.timeout)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .redirect(Policy::custom(within_origin));
-    if !config.http2 {
+    if !http2 {
         http = http.http1_only();
     }
     #[cfg(feature = "rustls")]
     {
-        if let Some(certificates) = &config.certificates {
-            http = http.tls_certs_only(certificates.iter().cloned());
-        }
-        http = http.tls_danger_accept_invalid_certs(config.skip_verify);
+        let protocols = if http2 { HTTP_2_OR_1 } else { HTTP_1 };
+        http = http.tls_backend_preconfigured(super::tls::config(config, protocols)?);
     }
     Ok(match &config.proxy {
         Proxy::System => http,
@@ -66,17 +68,6 @@ fn headers(config: &Config) -> HeaderMap {
     }
     headers.extend(config.headers.clone());
     headers
-}
-
-/// Installs ring as the cryptography provider of this process, unless the program has installed one.
-///
-/// Compiling reqwest's default, aws-lc, would take a third of the CPU time of a cold build.
-#[cfg(feature = "rustls")]
-fn provide_cryptography() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // This fails only if another thread has just installed one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
 }
 
 /// Follows 307 and 308 within the origin. Credentials and bodies must not go to another origin, and the

@@ -11,6 +11,7 @@ mod call;
 mod call_context;
 mod channel;
 pub(crate) mod config;
+mod connections;
 mod csrf;
 mod execution_evidence;
 mod hooks;
@@ -25,6 +26,8 @@ mod replay;
 mod response;
 mod retry_loop;
 mod server_prerequisites;
+#[cfg(feature = "rustls")]
+mod tls;
 mod trace;
 mod version_check;
 #[cfg(feature = "websocket")]

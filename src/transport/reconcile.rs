@@ -36,7 +36,7 @@ pub(super) async fn read(
     since: Instant,
 ) -> Option<(RawReply, Duration)> {
     let channel = context.subordinate(context.channel.retry().clone());
-    let request = channel.http().get(url);
+    let request = channel.request_factory().get(url);
     let mut call = RetryLoop::new(&channel, request, operation).ok()?;
     let found = Box::pin(call.reply(&NoPrerequisites)).await.ok()?;
     Some((found, since.elapsed()))

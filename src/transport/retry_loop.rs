@@ -180,7 +180,6 @@ impl<'a> RetryLoop<'a> {
         }
         let token = prerequisites.before_attempt(context, &mut request);
         let token = context.within_deadline(token).await?;
-        context.channel.wait_for_closing_connections().await;
         if context.time_left() == Some(Duration::ZERO) {
             return Err(context.deadline_passed());
         }
@@ -193,11 +192,12 @@ impl<'a> RetryLoop<'a> {
     /// Sends the request once, and reads the whole reply unless it is streamed.
     async fn attempt(&self, request: Request, body_mode: BodyMode) -> Result<Outcome, Failure> {
         let CallContext { channel, call, .. } = &self.context;
+        let (connections, config) = (channel.connections(), channel.config());
         let http = match body_mode {
-            BodyMode::Complete => channel.http(),
-            BodyMode::Stream => channel.streams().map_err(Failure::before)?,
+            BodyMode::Complete => connections.for_replies(config),
+            BodyMode::Stream => connections.for_streams(config),
         };
-        let response = http.execute(request);
+        let response = http.map_err(Failure::before)?.execute(request);
         let response = match body_mode {
             BodyMode::Complete => response.await,
             BodyMode::Stream => {
@@ -213,6 +213,7 @@ impl<'a> RetryLoop<'a> {
         };
         let mut response = response.map_err(|error| Failure::unanswered(call, error))?;
         channel.set_reached();
+        connections.answered(&response);
         let status = response.status();
         if status.is_success() && body_mode == BodyMode::Stream {
             return Ok(Outcome::Stream(response));
@@ -226,9 +227,6 @@ impl<'a> RetryLoop<'a> {
             false => MAX_ERROR_BYTES,
         };
         let body = raw_reply::read(&mut response, most).await;
-        if status.is_server_error() {
-            channel.expect_closing();
-        }
         let body = body.map_err(|error| Failure::incomplete(call.unanswered(error)))?;
         if !status.is_success() {
             let error = call.refused(status, headers, body);

@@ -111,7 +111,7 @@ enum Found {
 /// Reads the version in one short attempt; `None` if there is no answer.
 async fn read_version(channel: &Channel) -> Option<Found> {
     let url = format!("{}/admin/version", channel.api_url());
-    let request = channel.http().get(url);
+    let request = channel.request_factory().get(url);
     let mut call = RetryLoop::new(channel, request, READ_VERSION).ok()?;
     let reply = match call.reply(&NoPrerequisites).await {
         Ok(reply) => reply,

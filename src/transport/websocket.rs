@@ -73,7 +73,7 @@ impl Channel {
         fastrand::fill(&mut nonce);
         let key = STANDARD.encode(nonce);
         let request = self
-            .sockets()?
+            .request_factory()
             .get(format!("{}{path}", self.api_url()))
             .header(CONNECTION, "Upgrade")
             .header(UPGRADE, "websocket")
@@ -92,7 +92,9 @@ impl Channel {
         }
         // A header that an interceptor sets overrides the client's own.
         let token = self.config().token(request.headers().get(AUTHORIZATION));
-        let response = self.sockets()?.execute(request).await.map_err(|error| {
+        let connections = self.connections();
+        let http = connections.for_sockets(self.config())?;
+        let response = http.execute(request).await.map_err(|error| {
             failed(ErrorKind::Connection, "the server cannot be reached")
                 .with_source(error.without_url())
         })?;

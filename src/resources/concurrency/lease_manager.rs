@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::lease::{self, LeaseStatus};
@@ -61,8 +60,7 @@ impl Service for LeaseManager {
     fn start(services: &Services) -> Result<Self> {
         let background: Arc<Background> = services.get()?;
         let shared = Arc::<Shared>::default();
-        let raw = Arc::clone(background.raw());
-        background.spawn(renew_loop(raw, Arc::clone(&shared)));
+        background.spawn(renew_loop(Arc::clone(&background), Arc::clone(&shared)));
         Ok(Self { background, shared })
     }
 }
@@ -203,8 +201,8 @@ impl ManagedLease {
 }
 
 /// Renews each lease when it is due, until the manager is dropped.
-async fn renew_loop(raw: Arc<raw::Client>, shared: Arc<Shared>) {
-    let (mut renewals, mut woken) = (JoinSet::new(), false);
+async fn renew_loop(background: Arc<Background>, shared: Arc<Shared>) {
+    let (raw, mut woken) = (background.raw(), false);
     loop {
         let clock = raw.channel().clock();
         let now = clock.now();
@@ -216,9 +214,9 @@ async fn renew_loop(raw: Arc<raw::Client>, shared: Arc<Shared>) {
             (state.take_due(now, woken), state.wakes_at)
         };
         for id in due {
-            renewals.spawn(renew(Arc::clone(&raw), Arc::clone(&shared), id));
+            // Each is a job of its own, so that a hook that blocks one of them blocks no other.
+            background.spawn(renew(Arc::clone(raw), Arc::clone(&shared), id));
         }
-        while renewals.try_join_next().is_some() {}
         let wake = pin!(shared.wake.notified());
         woken = match wakes_at {
             Some(at) => {

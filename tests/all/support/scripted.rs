@@ -71,8 +71,11 @@ impl Step {
 /// A server that answers each request by the next step of its script; the last step is repeated.
 pub struct Scripted {
     pub url: String,
-    requests: Arc<Mutex<Vec<Message>>>,
+    requests: Requests,
 }
+
+/// Each request, and the number of the connection that it came over.
+type Requests = Arc<Mutex<Vec<(usize, Message)>>>;
 
 impl Scripted {
     pub async fn start(steps: impl IntoIterator<Item = Step>) -> Self {
@@ -86,7 +89,17 @@ impl Scripted {
 
     /// The requests received so far.
     pub fn requests(&self) -> Vec<Message> {
-        self.requests.lock().expect("not poisoned").clone()
+        let requests = self.requests.lock().expect("not poisoned");
+        requests
+            .iter()
+            .map(|(_, request)| request.clone())
+            .collect()
+    }
+
+    /// The number of the connection of each request so far.
+    pub fn connections(&self) -> Vec<usize> {
+        let requests = self.requests.lock().expect("not poisoned");
+        requests.iter().map(|(connection, _)| *connection).collect()
     }
 
     /// A client of this server that sends no requests but those of the test.
@@ -101,15 +114,22 @@ impl Scripted {
 
 type Script = Arc<Mutex<VecDeque<Step>>>;
 
-async fn serve(listener: TcpListener, script: Script, requests: Arc<Mutex<Vec<Message>>>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(converse(stream, Arc::clone(&script), Arc::clone(&requests)));
+async fn serve(listener: TcpListener, script: Script, requests: Requests) {
+    for number in 0.. {
+        let Ok((stream, _)) = listener.accept().await else {
+            return;
+        };
+        let (script, requests) = (Arc::clone(&script), Arc::clone(&requests));
+        tokio::spawn(converse(stream, number, script, requests));
     }
 }
 
-async fn converse(mut stream: TcpStream, script: Script, requests: Arc<Mutex<Vec<Message>>>) {
+async fn converse(mut stream: TcpStream, number: usize, script: Script, requests: Requests) {
     while let Ok(Some(request)) = Message::read(&mut stream).await {
-        requests.lock().expect("not poisoned").push(request);
+        requests
+            .lock()
+            .expect("not poisoned")
+            .push((number, request));
         let step = {
             let mut script = script.lock().expect("not poisoned");
             match script.len() {

@@ -6,4 +6,5 @@ mod csrf;
 mod observability;
 mod requests;
 mod retry;
+mod runtimes;
 mod version;

@@ -6,7 +6,7 @@ use serde_json::json;
 use wiremock::matchers::{any, body_json, header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::support::{client_of, live, plain};
+use crate::support::{Scripted, client_of, flow, live, plain, refusal};
 
 fn limit() -> ResponseTemplate {
     let id = uuid::Uuid::new_v4();
@@ -196,6 +196,18 @@ async fn https_needs_no_setting_up() {
 /// After a 500 a real server closes the connection without announcing it.
 #[tokio::test]
 async fn what_follows_a_500_does_not_meet_a_closed_connection() {
+    let server = Scripted::start([flow(), refusal(500), flow()]).await;
+    let client = server.client().with_retry(RetryPolicy::none());
+    let create = || async { client.raw().create_flow(&FlowCreate::new("etl")).await };
+    create().await.expect("created");
+    create().await.expect_err("500");
+    create().await.expect("created");
+    create().await.expect("created");
+    assert_eq!(server.connections(), [0, 0, 1, 2], "each has its own");
+}
+
+#[tokio::test]
+async fn what_follows_a_500_of_a_real_server_is_answered() {
     let client = live().await.with_retry(RetryPolicy::none());
     for _ in 0..100 {
         // This server answers 500 to a slash in a tag, among other things.

@@ -100,9 +100,7 @@ impl EmitterBuilder {
     /// not among them. When a reply was lost the server may have recorded them
     /// ([`Error::may_have_happened`]): sent again with the same ids, they are not recorded twice.
     ///
-    /// The callback runs on the client's own thread: meanwhile nothing is sent, no lease of a
-    /// [`SlotGuard`](crate::concurrency::SlotGuard) is renewed, and no run is polled. So pass the events
-    /// on, for example to a channel.
+    /// While the callback runs, this emitter sends nothing. It may block, but must not wait for the emitter.
     pub fn on_failure(mut self, call: impl Fn(Vec<Event>, &Error) + Send + Sync + 'static) -> Self {
         self.on_failure = Some(Box::new(call));
         self

@@ -44,6 +44,8 @@ impl Watched {
 }
 
 async fn bare_get(url: &str) -> Value {
+    // The SDK installs no provider of cryptography, and this reqwest, which has no TLS of its own, requires one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let reply = reqwest::get(url).await.expect("a reply");
     assert!(reply.status().is_success(), "{url}: {}", reply.status());
     reply.json().await.expect("JSON")
