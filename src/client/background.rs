@@ -10,6 +10,7 @@ use tokio::task::block_in_place;
 use super::services::{Service, Services};
 use crate::error::{Error, Result};
 use crate::raw;
+use crate::transport::Channel;
 
 /// A runtime with a thread and connections of its own, because the program's connections are driven by the program's
 /// threads. It ends when this is dropped and its jobs have ended.
@@ -45,6 +46,18 @@ impl Background {
     /// The raw client, which uses the connections of this runtime.
     pub(crate) fn raw(&self) -> &Arc<raw::Client> {
         &self.raw
+    }
+
+    /// The raw client with the retry policy and timeout of the caller's channel.
+    pub(crate) fn raw_for(&self, caller: &Channel) -> raw::Client {
+        let raw = self.raw.with_retry(caller.retry().clone());
+        raw.with_timeout(caller.timeout())
+    }
+
+    /// The raw client with the timeout of the caller's channel, and one attempt.
+    pub(crate) fn raw_once(&self, caller: &Channel) -> raw::Client {
+        let raw = self.raw.with_retry(caller.retry().clone().attempts(1));
+        raw.with_timeout(caller.timeout())
     }
 
     /// Runs a job to its end. Code of the program's that it calls, such as a hook or a subscriber to the log, may

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::services::{Service, Services};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::raw;
 use crate::retry::RetryPolicy;
 use crate::transport::config::Config;
@@ -67,6 +67,38 @@ impl Client {
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         self.with_raw(self.raw.with_timeout(timeout))
+    }
+
+    /// Ends all that this client and its clones do in the background, so that nothing is left behind when the
+    /// process ends: waits until slots that were held are given back, and until the events of emitters are
+    /// sent, at most for this long. Call it at the end of a program, once guards and emitters are dropped.
+    ///
+    /// From the call on, waiting for slots ends with an error, emitters take no more events, and nothing more
+    /// can be begun in the background; other calls go on. Nothing is undone: slots whose guard is still alive
+    /// stay held until it is dropped, or until their lease ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Timeout`](crate::ErrorKind::Timeout), which says what could not be finished in time.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) {
+    /// use std::time::Duration;
+    ///
+    /// let slot = client.concurrency("database").acquire().await;
+    /// drop(slot);
+    /// if let Err(left_behind) = client.shutdown(Duration::from_secs(5)).await {
+    ///     eprintln!("{left_behind}");
+    /// }
+    /// # }
+    /// ```
+    pub async fn shutdown(&self, timeout: Duration) -> Result<()> {
+        let unfinished = self.services.shut_down(timeout).await;
+        if unfinished.is_empty() {
+            return Ok(());
+        }
+        let what = format!("after {timeout:?}, {}", unfinished.join(", "));
+        Err(Error::new(ErrorKind::Timeout, what).with_outcome(true, true))
     }
 
     /// Whether this is a client of Prefect Cloud, judging by its URL.

@@ -2,21 +2,54 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::error::Result;
+use futures_core::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+
+use crate::error::{Error, Result};
 use crate::transport::Transport;
 
 /// A background service that the clones of a client share, such as the manager of their leases.
 pub(crate) trait Service: Send + Sync + Sized + 'static {
     /// Starts the service, which may use other services.
     fn start(services: &Services) -> Result<Self>;
+
+    /// Finishes what must not be left behind when the process ends.
+    fn finish(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+
+    /// What is not finished yet, in words.
+    fn unfinished(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A service of any type.
+trait AnyService: Any + Send + Sync {
+    fn finish(&self) -> BoxFuture<'_, ()>;
+    fn unfinished(&self) -> Option<String>;
+}
+
+impl<S: Service> AnyService for S {
+    fn finish(&self) -> BoxFuture<'_, ()> {
+        Service::finish(self)
+    }
+
+    fn unfinished(&self) -> Option<String> {
+        Service::unfinished(self)
+    }
 }
 
 /// The services that have been started.
 pub(crate) struct Services {
     transport: Transport,
-    started: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    started: Mutex<HashMap<TypeId, Arc<dyn AnyService>>>,
+    is_shut_down: AtomicBool,
 }
 
 impl Services {
@@ -24,6 +57,7 @@ impl Services {
         Self {
             transport,
             started: Mutex::default(),
+            is_shut_down: AtomicBool::new(false),
         }
     }
 
@@ -34,6 +68,9 @@ impl Services {
 
     /// Returns the service of this type, and starts it if it is not running.
     pub(crate) fn get<S: Service>(&self) -> Result<Arc<S>> {
+        if self.is_shut_down.load(Ordering::SeqCst) {
+            return Err(Error::shut_down());
+        }
         if let Some(service) = self.started().get(&TypeId::of::<S>()) {
             return Ok(downcast(service));
         }
@@ -45,13 +82,27 @@ impl Services {
         Ok(downcast(service))
     }
 
-    fn started(&self) -> MutexGuard<'_, HashMap<TypeId, Arc<dyn Any + Send + Sync>>> {
+    /// Finishes all services, and lets none be used any more. Returns what could not be finished in time.
+    pub(super) async fn shut_down(&self, timeout: Duration) -> Vec<String> {
+        self.is_shut_down.store(true, Ordering::SeqCst);
+        let services: Vec<_> = self.started().values().cloned().collect();
+        let finished = join_all(services.iter().map(|service| service.finish()));
+        // What was not finished is asked below.
+        let _ = tokio::time::timeout(timeout, finished).await;
+        services
+            .iter()
+            .filter_map(|service| service.unfinished())
+            .collect()
+    }
+
+    fn started(&self) -> MutexGuard<'_, HashMap<TypeId, Arc<dyn AnyService>>> {
         self.started.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn downcast<S: Service>(service: &Arc<dyn Any + Send + Sync>) -> Arc<S> {
-    let service = Arc::clone(service).downcast();
+fn downcast<S: Service>(service: &Arc<dyn AnyService>) -> Arc<S> {
+    let service: Arc<dyn Any + Send + Sync> = Arc::<dyn AnyService>::clone(service);
+    let service = service.downcast();
     service.unwrap_or_else(|_| unreachable!("each service is stored under its own type"))
 }
 

@@ -114,6 +114,11 @@ impl Error {
         Self::new(ErrorKind::Connection, message)
     }
 
+    /// The client was shut down.
+    pub(crate) fn shut_down() -> Self {
+        Self::invalid_request("the client was shut down")
+    }
+
     pub(crate) fn with_source(
         mut self,
         source: impl Into<Box<dyn StdError + Send + Sync>>,

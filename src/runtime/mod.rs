@@ -2,11 +2,9 @@
 
 mod backoff;
 mod clock;
-mod detached;
 mod single_flight;
 
 pub(crate) use backoff::Backoff;
 pub use clock::Clock;
 pub(crate) use clock::SystemClock;
-pub(crate) use detached::Detached;
 pub(crate) use single_flight::SingleFlight;

@@ -23,7 +23,8 @@ struct Shared {
     connections: Connections,
     request_factory: reqwest::Client,
     api_url: Arc<str>,
-    reached: AtomicBool,
+    /// Whether the client has ever received a reply; shared with channels that have their own connections.
+    reached: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Channel {
@@ -36,6 +37,10 @@ impl std::fmt::Debug for Channel {
 
 impl Channel {
     pub(crate) fn new(config: Arc<Config>) -> Result<Self> {
+        Self::with_reached(config, Arc::default())
+    }
+
+    fn with_reached(config: Arc<Config>, reached: Arc<AtomicBool>) -> Result<Self> {
         let (retry, timeout) = (config.retry.clone(), config.timeout);
         let api_url = config.api_url.as_str().trim_end_matches('/').into();
         let connections = Connections::new(config)?;
@@ -46,16 +51,15 @@ impl Channel {
                 request_factory: connections.request_factory()?.clone(),
                 connections,
                 api_url,
-                reached: AtomicBool::new(false),
+                reached,
             }),
         })
     }
 
     /// Returns a channel with the same settings and its own connections.
     pub(crate) fn with_own_connections(&self) -> Result<Self> {
-        let channel = Self::new(Arc::clone(self.shared.connections.config()))?;
-        channel.set_reached();
-        Ok(channel)
+        let config = Arc::clone(self.shared.connections.config());
+        Self::with_reached(config, Arc::clone(&self.shared.reached))
     }
 
     pub(crate) fn with_retry(&self, retry: RetryPolicy) -> Self {

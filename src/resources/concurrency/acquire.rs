@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use uuid::Uuid;
 
@@ -14,7 +15,8 @@ use super::lease;
 use super::lease_manager::LeaseManager;
 use super::slot_guard::SlotGuard;
 use super::slot_request::SlotRequest;
-use crate::client::Client;
+use super::waiter::Ask;
+use crate::client::{Background, Client};
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::{
     BulkIncrementActiveSlotsWithLeaseRequest, ConcurrencyLeaseHolder, ConcurrencyLeaseHolderType,
@@ -22,6 +24,9 @@ use crate::types::{
 };
 
 use super::limit_names::IntoLimitNames;
+
+/// How long the output of [`Concurrency::run`] is kept back until the slots are given back.
+const RELEASE_WAIT: Duration = Duration::from_secs(2);
 
 /// The default duration of a lease, as in the server and in Prefect's own client.
 const DEFAULT_LEASE: Duration = Duration::from_secs(300);
@@ -43,13 +48,14 @@ const DEFAULT_LEASE: Duration = Duration::from_secs(300);
 ///
 /// # How they are waited for
 ///
-/// When there are not enough free slots, the server says when to ask again. The client waits that long, and
-/// up to a fifth longer (as the retry policy says; at least 0.1 s, at most 60 s). Waiters of one client that
-/// want slots of the same limits queue up once they are refused: they ask in turn, as many at a time as were
-/// granted lately, and new waiters ask after them. Each waiter has its own timeout. There is no order between
-/// programs. Nothing is left behind after a timeout: slots that are granted to a waiter that has stopped
-/// waiting, or whose future was dropped, are given back if the runtime is still running; otherwise they are
-/// held until their lease ends.
+/// The waiters of one client that want slots of the same limits are served in the order in which they came. Only
+/// the first of them asks the server: when slots of these limits are given back by this client, and otherwise
+/// when the server has said to ask again, up to a fifth later (as the retry policy says; at least 0.1 s, at most
+/// 60 s). Each waiter has its own timeout. There is no order between programs.
+///
+/// All requests are sent by the client's own thread, so nothing is left behind after a timeout, or when a
+/// future is dropped: slots that are granted to a waiter that has stopped waiting are given back.
+/// [`Client::shutdown`](crate::Client::shutdown) waits for that at the end of a program.
 ///
 /// # Errors
 ///
@@ -132,10 +138,7 @@ impl Concurrency {
         let Some(body) = self.request()? else {
             return Ok(SlotGuard::empty());
         };
-        let slot = self
-            .request
-            .acquire(&self.client, || self.grant(&body))
-            .await?;
+        let slot = self.request.acquire(&self.client, self.ask(body)?).await?;
         self.check(slot)
     }
 
@@ -159,7 +162,7 @@ impl Concurrency {
         let Some(body) = self.request()? else {
             return Ok(Some(SlotGuard::empty()));
         };
-        let slot = self.request.try_acquire(&self.client, || self.grant(&body));
+        let slot = self.request.try_acquire(&self.client, self.ask(body)?);
         match slot.await? {
             Some(slot) => self.check(slot).map(Some),
             None => Ok(None),
@@ -171,7 +174,8 @@ impl Concurrency {
     /// kind [`Gone`](crate::ErrorKind::Gone).
     ///
     /// If the slots cannot be given back at the end, or the lease is lost just then, this only logs a
-    /// warning, so that the output of `body` is not lost.
+    /// warning, so that the output of `body` is not lost; after 2 s the output is returned, and the slots
+    /// are given back in the background.
     ///
     /// # Errors
     ///
@@ -190,7 +194,9 @@ impl Concurrency {
             Either::Left((output, _)) => output,
             Either::Right((lost, _)) => return Err(lost),
         };
-        if let Err(error) = slot.release().await {
+        // After that time it goes on in the background.
+        let released = tokio::time::timeout(RELEASE_WAIT, slot.release()).await;
+        if let Ok(Err(error)) = released {
             tracing::warn!(%error, "slots could not be given back");
         }
         Ok(output)
@@ -220,27 +226,34 @@ impl Concurrency {
     }
 
     /// Sends one request. Its result gives the slots back when it is dropped.
-    fn grant(
+    fn ask(
         &self,
-        body: &Arc<BulkIncrementActiveSlotsWithLeaseRequest>,
-    ) -> impl Future<Output = Result<SlotGuard>> + Send + 'static {
-        let (client, body, lease) = (self.client.clone(), Arc::clone(body), self.lease);
-        async move {
-            let lease_manager = client.service::<LeaseManager>()?;
-            // The lease is counted from the request on, so there must be only one attempt.
-            let channel = client.channel();
-            let once = client.raw().with_retry(channel.retry().clone().attempts(1));
-            let requested_at = channel.clock().now();
-            let granted = once.bulk_increment_active_slots_with_lease(&body);
-            let granted = granted.await?.into_inner();
-            let raw = client.shared_raw();
-            let slot = SlotGuard::new(granted, raw, &lease_manager, requested_at, lease);
-            if slot.is_lost() {
-                let what = "the reply that granted the slots took as long as their lease";
-                return Err(Error::new(ErrorKind::Timeout, what).with_outcome(true, true));
+        body: Arc<BulkIncrementActiveSlotsWithLeaseRequest>,
+    ) -> Result<impl Ask<SlotGuard>> {
+        let leases = self.client.service::<LeaseManager>()?;
+        let background = self.client.service::<Background>()?;
+        let channel = self.client.channel();
+        let raw = Arc::new(background.raw_for(channel));
+        // The lease is counted from the request on, so there must be only one attempt.
+        let once = Arc::new(background.raw_once(channel));
+        let lease = self.lease;
+        Ok(move || {
+            let (leases, raw) = (Arc::clone(&leases), Arc::clone(&raw));
+            let (once, body) = (Arc::clone(&once), Arc::clone(&body));
+            async move {
+                let unsettled = leases.unsettled();
+                let requested_at = once.channel().clock().now();
+                let granted = once.bulk_increment_active_slots_with_lease(&body);
+                let granted = granted.await?.into_inner();
+                let slot = SlotGuard::new(granted, raw, leases, requested_at, lease, unsettled);
+                if slot.is_lost() {
+                    let what = "the reply that granted the slots took as long as their lease";
+                    return Err(Error::new(ErrorKind::Timeout, what).with_outcome(true, true));
+                }
+                Ok(slot)
             }
-            Ok(slot)
-        }
+            .boxed()
+        })
     }
 
     /// Gives the slots back if a required limit does not exist.

@@ -5,11 +5,14 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_core::future::BoxFuture;
+use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use uuid::Uuid;
 
 use super::lease::{self, LeaseStatus};
+use super::wait_queue::WaitQueues;
 use crate::client::{Background, Service, Services};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raw;
@@ -19,6 +22,12 @@ use crate::runtime::Backoff;
 /// due before.
 const IDLE_WAKE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How many leases are renewed at once.
+const MAX_RENEWALS_AT_ONCE: usize = 64;
+
+/// How many leases are given back at once.
+const MAX_GIVE_BACKS_AT_ONCE: usize = 16;
+
 /// The waits between attempts to renew a lease.
 const RENEWAL_BACKOFF: Backoff =
     Backoff::new(Duration::from_secs(1), Duration::from_secs(5)).floor(Duration::from_millis(500));
@@ -26,13 +35,22 @@ const RENEWAL_BACKOFF: Backoff =
 /// Renews the leases that are registered with it, on the client's own thread, which sleeps until the first
 /// one is due: a lease that is given back before that costs the thread nothing.
 pub(crate) struct LeaseManager {
-    background: Arc<Background>,
+    pub(super) background: Arc<Background>,
+    pub(super) wait_queues: Arc<WaitQueues>,
+    /// Bounds how many connections are opened at once by guards that are dropped together.
+    pub(super) give_backs: Arc<Semaphore>,
     shared: Arc<Shared>,
+    /// Its receivers are what is unsettled.
+    settled: watch::Sender<()>,
 }
 
-#[derive(Default)]
+/// Slots that are requested, held or being given back, as far as the client knows.
+pub(super) type Unsettled = watch::Receiver<()>;
+
 struct Shared {
     state: Mutex<State>,
+    /// Bounds how many connections are opened at once by leases that are due together.
+    renewals: Semaphore,
     /// Notified when there is something to do before the renewal loop wakes by itself.
     wake: Notify,
 }
@@ -59,13 +77,40 @@ struct ManagedLease {
 impl Service for LeaseManager {
     fn start(services: &Services) -> Result<Self> {
         let background: Arc<Background> = services.get()?;
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            renewals: Semaphore::new(MAX_RENEWALS_AT_ONCE),
+            wake: Notify::new(),
+        });
         background.spawn(renew_loop(Arc::clone(&background), Arc::clone(&shared)));
-        Ok(Self { background, shared })
+        Ok(Self {
+            background,
+            wait_queues: services.get()?,
+            give_backs: Arc::new(Semaphore::new(MAX_GIVE_BACKS_AT_ONCE)),
+            shared,
+            settled: watch::Sender::new(()),
+        })
+    }
+
+    /// Ends the waiting for slots, and waits until all slots are given back.
+    fn finish(&self) -> BoxFuture<'_, ()> {
+        self.wait_queues.close();
+        self.settled.closed().boxed()
+    }
+
+    fn unfinished(&self) -> Option<String> {
+        let leases = self.settled.receiver_count();
+        let plural = if leases == 1 { "" } else { "s" };
+        (leases > 0).then(|| format!("slots under {leases} lease{plural} are not given back"))
     }
 }
 
 impl LeaseManager {
+    /// Marks slots as unsettled until the returned value is dropped.
+    pub(super) fn unsettled(&self) -> Unsettled {
+        self.settled.subscribe()
+    }
+
     /// Manages a lease of the shortest duration that was requested at `requested_at`, and renews it for
     /// `duration`.
     pub(super) fn manage(
@@ -96,17 +141,6 @@ impl LeaseManager {
     pub(super) fn forget(&self, id: Uuid) {
         self.shared.state().leases.remove(&id);
     }
-
-    /// Stops renewing a lease, and gives its slots back in the background.
-    pub(super) fn give_back(&self, id: Uuid, time_left: Duration) {
-        self.forget(id);
-        let raw = Arc::clone(self.background.raw());
-        self.background.spawn(async move {
-            if let Err(error) = lease::give_back(&raw, id, time_left).await {
-                tracing::warn!(lease = %id, %error, "slots are held until their lease ends");
-            }
-        });
-    }
 }
 
 impl Drop for LeaseManager {
@@ -123,24 +157,18 @@ impl Shared {
 
     /// Records the result of a renewal that was sent at `requested_at`; `None` if there was none in time.
     fn settle(&self, id: Uuid, requested_at: Instant, now: Instant, renewed: Option<Result<()>>) {
-        let mut state = self.state();
-        // The lease may have been given back in the meantime.
-        let Some(managed) = state.leases.get_mut(&id) else {
-            return;
-        };
-        if let Some(Ok(())) = renewed {
-            let duration = managed.duration;
-            managed
-                .status
-                .send_replace(LeaseStatus::new(requested_at, duration));
-            (managed.failures, managed.last_error) = (0, None);
-            managed.due = Some(lease::renewal(requested_at, duration));
-        } else if let Some(wait) = renewed.and_then(|failed| managed.fail(id, failed.err()?)) {
-            let until = managed.status.borrow().until;
-            managed.due = Some(until.min(now + wait));
-        } else if let Some(managed) = state.leases.remove(&id) {
-            return managed.lose(id);
+        let failure = renewed.as_ref().and_then(|renewed| renewed.as_ref().err());
+        let failure = failure.map(Error::copy);
+        let consequence = self.state().settle(id, requested_at, now, renewed);
+        // A subscriber to the log may itself take or give back slots, which takes the lock.
+        match (consequence, failure) {
+            (Consequence::Lost(error), _) => tracing::warn!(lease = %id, %error, "a lease is lost"),
+            (Consequence::FirstFailure, Some(error)) => {
+                tracing::warn!(lease = %id, %error, "a lease could not be renewed; retrying");
+            }
+            _ => {}
         }
+        let state = self.state();
         let due = state.leases.get(&id).and_then(|managed| managed.due);
         if state.is_earlier(due) {
             self.wake.notify_one();
@@ -148,7 +176,47 @@ impl Shared {
     }
 }
 
+/// What the result of a renewal means for the lease.
+enum Consequence {
+    None,
+    FirstFailure,
+    Lost(Arc<Error>),
+}
+
 impl State {
+    fn settle(
+        &mut self,
+        id: Uuid,
+        requested_at: Instant,
+        now: Instant,
+        renewed: Option<Result<()>>,
+    ) -> Consequence {
+        // The lease may have been given back in the meantime.
+        let Some(managed) = self.leases.get_mut(&id) else {
+            return Consequence::None;
+        };
+        let error = match renewed {
+            Some(Ok(())) => {
+                managed.renewed(requested_at);
+                return Consequence::None;
+            }
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
+        if let Some(wait) = error.and_then(|error| managed.fail(error)) {
+            let until = managed.status.borrow().until;
+            managed.due = Some(until.min(now + wait));
+            return match managed.failures {
+                1 => Consequence::FirstFailure,
+                _ => Consequence::None,
+            };
+        }
+        match self.leases.remove(&id) {
+            Some(managed) => Consequence::Lost(managed.lose(id)),
+            None => Consequence::None,
+        }
+    }
+
     fn is_earlier(&self, due: Option<Instant>) -> bool {
         match (due, self.wakes_at) {
             (Some(due), Some(wakes_at)) => due < wakes_at,
@@ -179,24 +247,29 @@ impl ManagedLease {
         (self.duration, self.status.borrow().until)
     }
 
+    fn renewed(&mut self, requested_at: Instant) {
+        let duration = self.duration;
+        let status = LeaseStatus::new(requested_at, duration);
+        self.status.send_replace(status);
+        (self.failures, self.last_error) = (0, None);
+        self.due = Some(lease::renewal(requested_at, duration));
+    }
+
     /// Records a failure, and returns how long to wait before the next attempt, if there is to be one.
-    fn fail(&mut self, id: Uuid, error: Error) -> Option<Duration> {
+    fn fail(&mut self, error: Error) -> Option<Duration> {
         // A server answers 410, Prefect Cloud 404.
         let is_gone = matches!(error.kind(), ErrorKind::Gone | ErrorKind::NotFound);
         self.failures += 1;
-        if self.failures == 1 && !is_gone {
-            tracing::warn!(lease = %id, %error, "a lease could not be renewed; retrying");
-        }
         let wait = RENEWAL_BACKOFF.delay(self.failures, error.retry_after());
         self.last_error = Some(error);
         (!is_gone).then_some(wait)
     }
 
-    fn lose(self, id: Uuid) {
-        let error = lease::lost(id, self.last_error.as_ref());
-        tracing::warn!(lease = %id, %error, "a lease is lost");
-        let lost = Some(Arc::new(error));
+    fn lose(self, id: Uuid) -> Arc<Error> {
+        let error = Arc::new(lease::lost(id, self.last_error.as_ref()));
+        let lost = Some(Arc::clone(&error));
         self.status.send_modify(|status| status.lost = lost);
+        error
     }
 }
 
@@ -233,6 +306,8 @@ async fn renew_loop(background: Arc<Background>, shared: Arc<Shared>) {
 
 async fn renew(raw: Arc<raw::Client>, shared: Arc<Shared>, id: Uuid) {
     let clock = raw.channel().clock();
+    // This fails only if the semaphore is closed, which never happens.
+    let _permit = shared.renewals.acquire().await;
     let Some((duration, until)) = shared.state().leases.get(&id).map(ManagedLease::terms) else {
         return;
     };

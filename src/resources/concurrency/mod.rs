@@ -15,6 +15,7 @@
 generated!("concurrency");
 
 mod acquire;
+mod give_back;
 mod global_limits;
 mod lease;
 mod lease_manager;
@@ -26,6 +27,7 @@ mod stuck_slots;
 mod tag_limits;
 mod throttled_stream;
 mod wait_queue;
+mod waiter;
 
 pub use acquire::Concurrency;
 pub use generated::{ConcurrencyLimits, GlobalConcurrencyLimits};

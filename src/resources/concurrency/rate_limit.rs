@@ -1,11 +1,14 @@
 //! `RateLimit`: keeping to a rate.
 
 use std::fmt;
-use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use super::slot_request::SlotRequest;
-use crate::client::Client;
+use super::waiter::Ask;
+use crate::client::{Background, Client};
 use crate::error::Result;
 use crate::types::{BulkIncrementActiveSlotsRequest, MinimalConcurrencyLimitResponse, SlotMode};
 
@@ -72,7 +75,7 @@ impl RateLimit {
         if self.request.names.is_empty() {
             return Ok(());
         }
-        let granted = self.request.acquire(&self.client, || self.once()).await?;
+        let granted = self.request.acquire(&self.client, self.ask()?).await?;
         self.request.check_granted(&granted)
     }
 
@@ -96,25 +99,29 @@ impl RateLimit {
         if self.request.names.is_empty() {
             return Ok(true);
         }
-        let granted = self.request.try_acquire(&self.client, || self.once());
+        let granted = self.request.try_acquire(&self.client, self.ask()?);
         match granted.await? {
             Some(granted) => self.request.check_granted(&granted).map(|()| true),
             None => Ok(false),
         }
     }
 
-    fn once(
-        &self,
-    ) -> impl Future<Output = Result<Vec<MinimalConcurrencyLimitResponse>>> + Send + 'static {
-        let policy = self.client.raw().channel().retry().clone();
-        let once = self.client.with_retry(policy.attempts(1));
+    /// Sends one request.
+    fn ask(&self) -> Result<impl Ask<Vec<MinimalConcurrencyLimitResponse>>> {
+        let once = self.client.service::<Background>()?;
+        let once = Arc::new(once.raw_once(self.client.channel()));
         let slots = i64::from(self.request.slots);
         let body = BulkIncrementActiveSlotsRequest::new(slots, &self.request.names)
             .mode(SlotMode::RateLimit);
-        async move {
-            let granted = once.raw().bulk_increment_active_slots(&body).await?;
-            Ok(granted.into_inner())
-        }
+        let body = Arc::new(body);
+        Ok(move || {
+            let (once, body) = (Arc::clone(&once), Arc::clone(&body));
+            async move {
+                let granted = once.bulk_increment_active_slots(&body).await?;
+                Ok(granted.into_inner())
+            }
+            .boxed()
+        })
     }
 }
 

@@ -7,19 +7,20 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::give_back::{EndedHold, GivenBack};
 use super::lease::{self, LeaseStatus};
-use super::lease_manager::LeaseManager;
+use super::lease_manager::{LeaseManager, Unsettled};
 use crate::error::{Error, Result};
 use crate::raw;
-use crate::runtime::Detached;
 use crate::types::{ConcurrencyLimitWithLeaseResponse, MinimalConcurrencyLimitResponse};
 
 /// Slots that are held, of all limits that were requested: see
 /// [`Client::concurrency`](crate::Client::concurrency).
 ///
 /// The lease is renewed until [`release`](Self::release) is called or this is dropped. When it is dropped,
-/// the slots are given back in the background if the process lives long enough; otherwise they are free when
-/// the lease has ended.
+/// the slots are given back by the client's own thread, which needs no runtime of the program's;
+/// [`Client::shutdown`](crate::Client::shutdown) waits for that before the process ends. Otherwise they are
+/// free when the lease has ended.
 ///
 /// The duration of a lease is measured by a clock that stands still while the machine sleeps. A program that
 /// was asleep learns that it has lost a lease at the next renewal, within a third of the lease.
@@ -35,6 +36,7 @@ struct Held {
     raw: Arc<raw::Client>,
     lease_manager: Arc<LeaseManager>,
     status: watch::Receiver<LeaseStatus>,
+    unsettled: Unsettled,
 }
 
 impl SlotGuard {
@@ -50,9 +52,10 @@ impl SlotGuard {
     pub(super) fn new(
         granted: ConcurrencyLimitWithLeaseResponse,
         raw: Arc<raw::Client>,
-        lease_manager: &Arc<LeaseManager>,
+        lease_manager: Arc<LeaseManager>,
         requested_at: Instant,
         duration: Duration,
+        unsettled: Unsettled,
     ) -> Self {
         let limits = granted.limits;
         if limits.is_empty() {
@@ -62,8 +65,9 @@ impl SlotGuard {
         let held = Some(Held {
             lease,
             raw,
-            lease_manager: Arc::clone(lease_manager),
             status: lease_manager.manage(lease, requested_at, duration),
+            lease_manager,
+            unsettled,
         });
         Self { limits, held }
     }
@@ -114,7 +118,7 @@ impl SlotGuard {
     }
 
     /// Gives the slots back: `POST /v2/concurrency_limits/decrement-with-lease`. If this is cancelled, the
-    /// request goes on in the background, as long as the runtime is running.
+    /// request goes on in the background.
     ///
     /// # Errors
     ///
@@ -132,26 +136,30 @@ impl SlotGuard {
     /// # }
     /// ```
     pub async fn release(mut self) -> Result<()> {
-        let Some(held) = self.held.take() else {
-            return Ok(());
-        };
-        held.lease_manager.forget(held.lease);
-        if let Some(lost) = held.loss() {
-            return Err(lost);
+        match self.give_back() {
+            Some(given_back) => given_back.await,
+            None => Ok(()),
         }
-        let (time_left, Held { lease, raw, .. }) = (held.left(), held);
-        Detached::new(async move { lease::give_back(&raw, lease, time_left).await }).await
+    }
+
+    /// Begins to give the slots back, if any are held.
+    fn give_back(&mut self) -> Option<GivenBack> {
+        let held = self.held.take()?;
+        let names = std::mem::take(&mut self.limits).into_iter();
+        Some(held.lease_manager.give_back(EndedHold {
+            lease: held.lease,
+            names: names.map(|limit| limit.name).collect(),
+            loss: held.loss(),
+            until: held.status.borrow().until,
+            raw: held.raw,
+            unsettled: held.unsettled,
+        }))
     }
 }
 
 impl Drop for SlotGuard {
     fn drop(&mut self) {
-        if let Some(held) = self.held.take() {
-            match held.loss() {
-                None => held.lease_manager.give_back(held.lease, held.left()),
-                Some(_) => held.lease_manager.forget(held.lease),
-            }
-        }
+        drop(self.give_back());
     }
 }
 

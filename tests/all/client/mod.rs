@@ -1,7 +1,8 @@
-//! The client as a whole: its diagnosis, and its protection of secrets.
+//! The client as a whole: its diagnosis, its protection of secrets, and its end.
 
 mod doctor;
 mod secrets;
+mod shutdown;
 
 use prefect_sdk::Client;
 

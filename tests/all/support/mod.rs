@@ -7,6 +7,7 @@ mod flows;
 pub mod http;
 mod log;
 mod scripted;
+mod slot_server;
 mod tls_proxy;
 mod websocket_proxy;
 
@@ -22,6 +23,7 @@ pub use fixtures::{a_deployment, a_flow, a_run};
 pub use flows::Flows;
 pub use log::{Log, subscribe};
 pub use scripted::{Scripted, Step, answer, flow, refusal, reply};
+pub use slot_server::SlotServer;
 pub use tls_proxy::{Authority, ForwardProxy};
 pub use websocket_proxy::{SocketMode, WebSocketProxy};
 

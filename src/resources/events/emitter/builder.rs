@@ -122,12 +122,7 @@ impl EmitterBuilder {
     /// ```
     pub fn start(self) -> Result<Emitter> {
         let background = self.client.service::<Background>()?;
-        // The thread's own client has the retry policy and timeout that the first client was built with.
-        let channel = self.client.channel();
-        let raw = background
-            .raw()
-            .with_retry(channel.retry().clone())
-            .with_timeout(channel.timeout());
+        let raw = background.raw_for(self.client.channel());
         let (messages, received) = mpsc::unbounded_channel();
         let queue = Arc::new(Queue::new(self.capacity));
         let rate = SendRate::new(self.rate);

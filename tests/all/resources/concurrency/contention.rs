@@ -32,10 +32,8 @@ async fn never_more_holders_than_slots_and_nobody_starves() {
     let limit = a_limit(&client, SLOTS).await;
     let outcome = contend(&client, client.api_url(), &limit, ROUNDS).await;
     println!("{outcome:?}");
-    assert!(
-        outcome.longest_wait < Duration::from_secs(60),
-        "{outcome:?}"
-    );
+    // In grants, not in seconds: a slow machine makes nobody wait for more of them.
+    assert!(outcome.longest_wait < TASKS * ROUNDS / 2, "{outcome:?}");
     assert_eq!(held(&client, &limit).await, 0);
 }
 
@@ -86,7 +84,8 @@ fn spoiling() -> impl FnMut(&crate::support::http::Message) -> Fault + Send {
 struct Outcome {
     took: Duration,
     most_at_once: i64,
-    longest_wait: Duration,
+    /// The most grants to others for which one task waited.
+    longest_wait: usize,
     acquisitions: usize,
 }
 
@@ -116,7 +115,7 @@ async fn contend(server: &Client, url: &str, limit: &str, rounds: usize) -> Outc
     let outcome = Outcome {
         took: start.elapsed(),
         most_at_once: state.most.load(Ordering::SeqCst),
-        longest_wait: Duration::from_millis(state.longest.load(Ordering::SeqCst) as u64),
+        longest_wait: state.longest.load(Ordering::SeqCst),
         acquisitions: state.entered.load(Ordering::SeqCst),
     };
     assert!(outcome.most_at_once <= SLOTS, "{outcome:?}");
@@ -140,7 +139,7 @@ struct State {
     inside: AtomicI64,
     most: AtomicI64,
     entered: AtomicUsize,
-    /// The longest wait for a slot, in milliseconds.
+    /// The longest wait for a slot, in grants to others.
     longest: AtomicUsize,
 }
 
@@ -159,23 +158,33 @@ impl Umpire {
     }
 }
 
-/// Acknowledges each message: `u32::MAX` from a task that leaves, or else how many milliseconds it waited.
+/// A task waits for a slot.
+const WAITS: u8 = 0;
+/// It has got one.
+const ENTERS: u8 = 1;
+/// It is about to give it back.
+const LEAVES: u8 = 2;
+
+/// Acknowledges each message of a task.
 async fn watch(mut stream: TcpStream, state: Arc<State>) {
-    while let Ok(message) = stream.read_u32().await {
-        if message == u32::MAX {
-            state.inside.fetch_sub(1, Ordering::SeqCst);
-        } else {
-            let inside = state.inside.fetch_add(1, Ordering::SeqCst) + 1;
-            state.most.fetch_max(inside, Ordering::SeqCst);
-            state.longest.fetch_max(message as usize, Ordering::SeqCst);
-            state.entered.fetch_add(1, Ordering::SeqCst);
+    let mut before = 0;
+    while let Ok(message) = stream.read_u8().await {
+        match message {
+            WAITS => before = state.entered.load(Ordering::SeqCst),
+            ENTERS => {
+                let inside = state.inside.fetch_add(1, Ordering::SeqCst) + 1;
+                state.most.fetch_max(inside, Ordering::SeqCst);
+                let entered = state.entered.fetch_add(1, Ordering::SeqCst);
+                state.longest.fetch_max(entered - before, Ordering::SeqCst);
+            }
+            _ => drop(state.inside.fetch_sub(1, Ordering::SeqCst)),
         }
         stream.write_u8(0).await.expect("answered");
     }
 }
 
-async fn tell(umpire: &mut TcpStream, message: u32) {
-    umpire.write_u32(message).await.expect("told");
+async fn tell(umpire: &mut TcpStream, message: u8) {
+    umpire.write_u8(message).await.expect("told");
     umpire.read_u8().await.expect("acknowledged");
 }
 
@@ -222,12 +231,12 @@ async fn a_process_that_contends() {
         tokio::spawn(async move {
             let mut umpire = TcpStream::connect(umpire).await.expect("there");
             for _ in 0..rounds {
-                let start = Instant::now();
+                tell(&mut umpire, WAITS).await;
                 let slot = limit.acquire().await.expect("granted");
-                tell(&mut umpire, start.elapsed().as_millis() as u32).await;
+                tell(&mut umpire, ENTERS).await;
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 assert!(!slot.is_lost());
-                tell(&mut umpire, u32::MAX).await;
+                tell(&mut umpire, LEAVES).await;
                 // If this fails, the slot is free once its lease has expired.
                 if let Err(error) = slot.release().await {
                     println!("not given back: {error}");

@@ -3,6 +3,7 @@
 mod contention;
 mod crash;
 mod holding;
+mod queue;
 mod rates;
 mod renewal;
 mod stuck;

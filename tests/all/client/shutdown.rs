@@ -1,0 +1,127 @@
+//! `Client::shutdown`: nothing is left behind when a program ends.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use futures_util::poll;
+use prefect_sdk::{Client, ErrorKind};
+use tokio::runtime::{self, Runtime};
+
+use crate::support::SlotServer;
+
+/// How long a shutdown has; it needs far less.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A server in a runtime that is always driven, and a client.
+fn server() -> (Runtime, SlotServer, Client) {
+    let driven = runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(1)
+        .build();
+    let driven = driven.expect("a runtime");
+    let server = driven.block_on(SlotServer::start(1));
+    let client = server.builder().build().expect("a client");
+    (driven, server, client)
+}
+
+/// Runs a program in a runtime of its own, which ends with it.
+fn program<T>(program: impl Future<Output = T>) -> T {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(program)
+}
+
+#[test]
+fn a_slot_that_is_dropped_at_the_end_of_main_is_given_back() {
+    for _ in 0..20 {
+        let (_driven, server, client) = server();
+        program(async {
+            let slot = client.concurrency("a").acquire().await.expect("free");
+            drop(slot);
+            client.shutdown(LONG).await.expect("in time");
+            assert_eq!(server.held(), 0);
+        });
+    }
+}
+
+#[test]
+fn a_release_that_is_under_way_when_the_runtime_ends_goes_on() {
+    let (_driven, server, client) = server();
+    program(async {
+        let slot = client.concurrency("a").acquire().await.expect("free");
+        let mut release = Box::pin(slot.release());
+        assert!(poll!(&mut release).is_pending());
+    });
+    program(client.shutdown(LONG)).expect("in time");
+    assert_eq!(server.held(), 0);
+}
+
+#[test]
+fn a_body_that_is_interrupted_gives_its_slot_back() {
+    let (_driven, server, client) = server();
+    program(async {
+        let limit = client.concurrency("a");
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let body = Box::pin(limit.run(async {
+            begun.send(()).expect("waited for");
+            std::future::pending::<()>().await;
+        }));
+        // As a program that is ended by Ctrl-C does.
+        let ended = select(body, has_begun).await;
+        assert!(matches!(ended, Either::Right(_)));
+        drop(ended);
+        client.shutdown(LONG).await.expect("in time");
+    });
+    assert_eq!(server.held(), 0);
+}
+
+#[test]
+fn what_is_granted_to_a_caller_that_has_gone_is_given_back() {
+    for _ in 0..20 {
+        let (_driven, server, client) = server();
+        program(async {
+            let limit = client.concurrency("a");
+            let mut acquiring = Box::pin(limit.acquire());
+            assert!(poll!(&mut acquiring).is_pending());
+        });
+        program(client.shutdown(LONG)).expect("in time");
+        assert_eq!(server.held(), 0);
+    }
+}
+
+#[test]
+fn it_says_what_is_left_and_begins_nothing_new() {
+    let (_driven, server, client) = server();
+    program(async {
+        let slot = client.concurrency("a").acquire().await.expect("free");
+        let limit = client.concurrency("a");
+        let waiting = tokio::spawn(async move { limit.acquire().await.map(drop) });
+        while server.asked() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let error = client
+            .shutdown(Duration::ZERO)
+            .await
+            .expect_err("it is held");
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(error.to_string().contains("not given back"), "{error}");
+        let error = waiting.await.expect("not panicked").expect_err("ended");
+        assert!(error.to_string().contains("shut down"), "{error}");
+        let error = client.concurrency("a").acquire().await.map(drop);
+        let error = error.expect_err("nothing is begun");
+        assert!(error.to_string().contains("shut down"), "{error}");
+        drop(slot);
+        client.shutdown(LONG).await.expect("given back");
+        assert_eq!(server.held(), 0);
+    });
+}
+
+#[tokio::test]
+async fn a_client_that_has_done_nothing_in_the_background_is_shut_down_at_once() {
+    let builder = Client::builder().api_url("http://127.0.0.1:1/api");
+    let client = builder.build().expect("a client");
+    client
+        .shutdown(Duration::ZERO)
+        .await
+        .expect("nothing to do");
+}
