@@ -18,8 +18,9 @@ pub(crate) trait Service: Send + Sync + Sized + 'static {
     /// Starts the service, which may use other services.
     fn start(services: &Services) -> Result<Self>;
 
-    /// Finishes what must not be left behind when the process ends.
-    fn finish(&self) -> BoxFuture<'_, ()> {
+    /// Finishes what must not be left behind when the process ends, in this time.
+    fn finish(&self, timeout: Duration) -> BoxFuture<'_, ()> {
+        let _ = timeout;
         std::future::ready(()).boxed()
     }
 
@@ -31,13 +32,13 @@ pub(crate) trait Service: Send + Sync + Sized + 'static {
 
 /// A service of any type.
 trait AnyService: Any + Send + Sync {
-    fn finish(&self) -> BoxFuture<'_, ()>;
+    fn finish(&self, timeout: Duration) -> BoxFuture<'_, ()>;
     fn unfinished(&self) -> Option<String>;
 }
 
 impl<S: Service> AnyService for S {
-    fn finish(&self) -> BoxFuture<'_, ()> {
-        Service::finish(self)
+    fn finish(&self, timeout: Duration) -> BoxFuture<'_, ()> {
+        Service::finish(self, timeout)
     }
 
     fn unfinished(&self) -> Option<String> {
@@ -86,7 +87,7 @@ impl Services {
     pub(super) async fn shut_down(&self, timeout: Duration) -> Vec<String> {
         self.is_shut_down.store(true, Ordering::SeqCst);
         let services: Vec<_> = self.started().values().cloned().collect();
-        let finished = join_all(services.iter().map(|service| service.finish()));
+        let finished = join_all(services.iter().map(|service| service.finish(timeout)));
         // What was not finished is asked below.
         let _ = tokio::time::timeout(timeout, finished).await;
         services

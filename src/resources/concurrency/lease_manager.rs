@@ -93,7 +93,7 @@ impl Service for LeaseManager {
     }
 
     /// Ends the waiting for slots, and waits until all slots are given back.
-    fn finish(&self) -> BoxFuture<'_, ()> {
+    fn finish(&self, _: Duration) -> BoxFuture<'_, ()> {
         self.wait_queues.close();
         self.settled.closed().boxed()
     }

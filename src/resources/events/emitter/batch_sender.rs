@@ -1,5 +1,6 @@
 //! `BatchSender`: the background task that sends the events of an emitter.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::queue::{FlushReport, Message, Queue, QueuedEvent};
 use super::send_rate::SendRate;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, Result};
 use crate::raw;
 use crate::types::Event;
 
@@ -19,6 +20,9 @@ pub(super) const MAX_EVENTS_PER_REQUEST: usize = 200;
 
 /// The most bytes of JSON in one request.
 const MAX_BYTES_PER_REQUEST: usize = 4_000_000;
+
+/// The shortest pause before events are sent again, whatever the retry policy and the server say.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
 
 /// The callback that receives the events that could not be sent, and the error.
 pub(super) type OnFailure = Box<dyn Fn(Vec<Event>, &Error) + Send + Sync>;
@@ -96,7 +100,10 @@ impl BatchSender {
     async fn collect(&mut self, first: QueuedEvent) -> Vec<Event> {
         let mut bytes = first.bytes;
         let mut batch = vec![first.event];
-        let mut linger = self.raw.channel().clock().sleep(self.linger);
+        let linger = self.raw.channel().clock().sleep(self.linger);
+        // Of an emitter that is closed, nothing waits for others.
+        let closed = pin!(self.queue.closed());
+        let mut linger = select(linger, closed);
         while batch.len() < self.batch {
             let next = pin!(self.messages.recv());
             // Messages already received are taken first, even if the linger time is over.
@@ -118,34 +125,61 @@ impl BatchSender {
         batch
     }
 
+    /// Sends a batch, and its events one by one if one of them may be the reason that it is refused.
     async fn deliver(&mut self, batch: Vec<Event>) {
         let clock = self.raw.channel().clock();
         let wait = self.rate.count(batch.len(), clock.now());
         if !wait.is_zero() {
-            clock.sleep(wait).await;
+            self.queue.before_end(clock.sleep(wait)).await;
         }
-        match self.raw.create_events(&batch).await {
-            Ok(_) => self.confirm(batch.len()),
-            Err(error) if batch.len() > 1 && may_be_one_bad_event(&error) => {
-                tracing::debug!(events = batch.len(), %error, "sending events one by one");
-                self.deliver_one_by_one(batch).await;
+        let mut unsent = VecDeque::from([batch]);
+        while let Some(batch) = unsent.pop_front() {
+            match self.send(&batch).await {
+                Ok(()) => self.confirm(batch.len()),
+                Err(error) if batch.len() > 1 && may_be_one_bad_event(&error) => {
+                    tracing::debug!(events = batch.len(), %error, "sending events one by one");
+                    unsent.extend(batch.into_iter().map(|event| vec![event]));
+                }
+                Err(error) if may_be_one_bad_event(&error) => self.fail(batch, &error),
+                // The remaining events would fail in the same way.
+                Err(error) => {
+                    let rest = unsent.drain(..).flatten();
+                    let failed = batch.into_iter().chain(rest).collect();
+                    self.fail(failed, &error);
+                }
             }
-            Err(error) => self.fail(batch, &error),
         }
     }
 
-    async fn deliver_one_by_one(&mut self, batch: Vec<Event>) {
-        let mut events = batch.into_iter();
-        while let Some(event) = events.next() {
-            let mut event = vec![event];
-            match self.raw.create_events(&event).await {
-                Ok(_) => self.confirm(1),
-                Err(error) if may_be_one_bad_event(&error) => self.fail(event, &error),
-                // The remaining events would fail in the same way, after the same wait.
-                Err(error) => {
-                    event.extend(events);
-                    return self.fail(event, &error);
-                }
+    /// Sends a batch. While the server is out of reach or overloaded it is sent again, until the queue is full or its
+    /// time is over.
+    async fn send(&self, batch: &Vec<Event>) -> Result<()> {
+        let channel = self.raw.channel();
+        let once = self.raw.with_retry(channel.retry().clone().attempts(1));
+        let mut failures = 0;
+        loop {
+            let Some(sent) = self.queue.before_end(once.create_events(batch)).await else {
+                return Err(out_of_time());
+            };
+            let Err(error) = sent else { return Ok(()) };
+            failures += 1;
+            let may_be_bad = may_be_one_bad_event(&error);
+            // Of the events that are kept, those behind this batch are more than the queue has room for.
+            let is_hopeless =
+                (may_be_bad || self.queue.is_full()) && !channel.retry().allows(failures);
+            if !is_transient(&error) || (may_be_bad && batch.len() > 1) || is_hopeless {
+                return Err(error);
+            }
+            if failures == 1 {
+                tracing::warn!(%error, "events cannot be sent now; they are kept in the queue");
+            }
+            let wait = channel
+                .retry()
+                .backoff()
+                .delay(failures, error.retry_after());
+            let wait = channel.clock().sleep(wait.max(MIN_PAUSE));
+            if self.queue.before_end(wait).await.is_none() {
+                return Err(error);
             }
         }
     }
@@ -186,6 +220,19 @@ impl Drop for BatchSender {
         self.messages.close();
         self.queue.fail_remaining();
     }
+}
+
+/// Whether the server may accept the same events later.
+fn is_transient(error: &Error) -> bool {
+    match error.status() {
+        Some(status) => status.is_server_error() || matches!(status.as_u16(), 408 | 429),
+        None => matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout),
+    }
+}
+
+fn out_of_time() -> Error {
+    let what = "the emitter was closed before the events could be sent";
+    Error::new(ErrorKind::Timeout, what).with_outcome(true, true)
 }
 
 /// Whether a single event may be the reason that the server refused the batch: it is invalid (422), or

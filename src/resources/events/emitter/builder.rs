@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::batch_sender::{BatchSender, MAX_EVENTS_PER_REQUEST, OnFailure};
 use super::emitter::Emitter;
+use super::emitters::Emitters;
 use super::queue::{OverflowPolicy, Queue};
 use super::send_rate::SendRate;
 use crate::client::{Background, Client};
@@ -125,6 +126,7 @@ impl EmitterBuilder {
         let raw = background.raw_for(self.client.channel());
         let (messages, received) = mpsc::unbounded_channel();
         let queue = Arc::new(Queue::new(self.capacity));
+        self.client.service::<Emitters>()?.add(Arc::clone(&queue));
         let rate = SendRate::new(self.rate);
         let sender = BatchSender::new(raw, received, Arc::clone(&queue), rate)
             .batching(self.batch, self.linger)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -9,6 +10,9 @@ use super::queue::{EmitterStats, FlushReport, Message, OverflowPolicy, Queue, Qu
 use crate::error::{Error, ErrorKind, Result};
 use crate::resources::events::event_check::check;
 use crate::types::Event;
+
+/// How long the events of an emitter that is closed or dropped are sent.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Emits events in the background: see [`Events::emitter`](crate::events::Events::emitter). Cheap to clone;
 /// clones share one queue and its counts.
@@ -18,20 +22,27 @@ use crate::types::Event;
 /// Events are sent in the order in which they were queued, by `POST /events` with up to 200 of them, one
 /// request after the other, at a [`rate`](super::EmitterBuilder::rate) that a server keeps up with. They
 /// are sent by the client's own thread over its own connections, so sending goes on while all threads of
-/// the program are busy. Each request is retried according to the [`RetryPolicy`](crate::RetryPolicy) of
-/// the client; the server identifies events by their ids, so none is recorded twice.
+/// the program are busy. The server identifies events by their ids, so none is recorded twice when a request
+/// is repeated.
+///
+/// While the server is out of reach, or answers 408, 429 or 5xx, events stay in the queue, and are sent again
+/// after the waits of the client's [`RetryPolicy`](crate::RetryPolicy). They fail only when the queue is full
+/// and they were sent as often as that policy allows; or when the emitter is closed and its time is over.
 ///
 /// The server refuses a whole batch because of one bad event. The events of that batch are then sent one by
-/// one (also after a 400, a 413 or a 500), so that only the bad one fails.
+/// one (also after a 400, a 413 or a 500), so that only the bad one fails; after a 500 it is first sent as often
+/// as the retry policy allows.
 ///
 /// # What can be lost
 ///
 /// Nothing is lost silently: [`stats`](Self::stats) counts the events that were dropped because the queue
 /// was full, and those that could not be sent. Both are also logged as warnings, and
 /// [`on_failure`](super::EmitterBuilder::on_failure) receives the events that could not be sent. The queue
-/// is in memory: events that are in it when the process ends are lost, so [`close`](Self::close) it before.
+/// is in memory: events that are in it when the process ends are lost, so [`close`](Self::close) it before,
+/// or [shut the client down](crate::Client::shutdown).
 ///
-/// When the last clone is dropped, the events in the queue are still sent as long as the process lives.
+/// When the last clone is dropped, the events in the queue are still sent, for up to a minute, as long as the
+/// process lives.
 #[derive(Clone)]
 pub struct Emitter(Arc<Shared>);
 
@@ -117,8 +128,8 @@ impl Emitter {
         queue.push(QueuedEvent { event, bytes }, messages)
     }
 
-    /// Waits until every event that was queued before has been sent, or has failed; these events are sent
-    /// without waiting for others. Returns the counts since the previous flush, by this or another clone.
+    /// Waits until every event that was queued before has been sent, or has failed, however long the server is
+    /// out of reach; these events are sent without waiting for others. Returns the counts since the previous flush, by this or another clone.
     ///
     /// # Errors
     ///
@@ -148,9 +159,10 @@ impl Emitter {
     }
 
     /// Closes this emitter and all its clones: waits until the events in the queue have been sent, or have
-    /// failed, and returns the final counts. Putting an event into a clone after that is an error.
+    /// failed, for up to a minute, and returns the final counts. Putting an event into a clone after that is an
+    /// error.
     ///
-    /// If the future is dropped before it completes, the events in the queue are still sent.
+    /// If the future is dropped before it completes, the events in the queue are still sent, in the same time.
     ///
     /// ```no_run
     /// # async fn example(emitter: prefect_sdk::events::Emitter) -> prefect_sdk::Result<()> {
@@ -160,10 +172,32 @@ impl Emitter {
     /// # }
     /// ```
     pub async fn close(self) -> EmitterStats {
-        self.0.queue.close();
+        self.close_within(CLOSE_TIMEOUT).await
+    }
+
+    /// Closes this emitter and all its clones, as [`close`](Self::close) does, within this time, a day at most:
+    /// events that could not be sent by then have failed.
+    ///
+    /// ```no_run
+    /// # async fn example(emitter: prefect_sdk::events::Emitter) -> prefect_sdk::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let stats = emitter.close_within(Duration::from_secs(5)).await;
+    /// println!("{} events could not be sent", stats.failed);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn close_within(self, timeout: Duration) -> EmitterStats {
+        self.0.queue.close(timeout);
         // If the flush fails, all remaining events are counted as failed.
         let _ = self.flush().await;
         self.stats()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.queue.close(CLOSE_TIMEOUT);
     }
 }
 

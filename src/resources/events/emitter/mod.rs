@@ -7,6 +7,7 @@ mod builder;
     reason = "the file holds the type that the module is named after"
 )]
 mod emitter;
+mod emitters;
 mod queue;
 mod send_rate;
 

@@ -1,11 +1,19 @@
 //! The queue of an emitter: its capacity, and the counts of its events.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, TryAcquireError, mpsc, oneshot};
+use futures_util::future::{Either, select};
+use tokio::sync::{Notify, Semaphore, TryAcquireError, mpsc, oneshot, watch};
+use tokio::time::timeout_at;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::Event;
+
+/// The longest time for which a closed queue is sent.
+const MAX_CLOSE_TIMEOUT: Duration = Duration::from_secs(60 * 60 * 24);
 
 /// The counts of the events of an emitter and its clones since it was started: see
 /// [`Emitter::stats`](super::Emitter::stats).
@@ -64,11 +72,17 @@ pub(super) struct Queue {
     room: Semaphore,
     capacity: usize,
     state: Mutex<State>,
+    /// Notified when no event is queued any more.
+    drained: Notify,
+    /// The time after which nothing more is sent, once the emitter is closed. It is real time, as that of sockets.
+    end: watch::Sender<Option<Instant>>,
 }
 
 #[derive(Default)]
 struct State {
     stats: EmitterStats,
+    /// How many events had failed when the emitter was closed.
+    failed_before_close: Option<u64>,
     /// Whether a warning about dropped events was logged, and the queue has not been half empty since.
     is_dropping: bool,
 }
@@ -80,6 +94,8 @@ impl Queue {
             room: Semaphore::new(capacity),
             capacity,
             state: Mutex::default(),
+            drained: Notify::new(),
+            end: watch::Sender::new(None),
         }
     }
 
@@ -150,14 +166,78 @@ impl Queue {
         state.stats.queued = state.stats.queued.saturating_sub(settled);
         state.stats.confirmed += confirmed;
         state.stats.failed += failed;
+        let is_drained = state.stats.queued == 0;
         drop(state);
         // There are never more than the capacity, which is a `usize`.
         self.room.add_permits(settled as usize);
+        if is_drained {
+            self.drained.notify_waiters();
+        }
     }
 
-    /// Closes the queue: there is no room for further events.
-    pub(super) fn close(&self) {
+    /// Whether there is no room for another event.
+    pub(super) fn is_full(&self) -> bool {
+        self.room.available_permits() == 0
+    }
+
+    /// Closes the queue: there is no room for further events, and those in it are sent within this time, or fail. If
+    /// it is closed several times, the earliest end counts.
+    pub(super) fn close(&self, timeout: Duration) {
         self.room.close();
+        let mut state = self.state();
+        let failed = state.stats.failed;
+        state.failed_before_close.get_or_insert(failed);
+        drop(state);
+        let end = Instant::now() + timeout.min(MAX_CLOSE_TIMEOUT);
+        self.end
+            .send_modify(|at| *at = Some(at.map_or(end, |at| at.min(end))));
+    }
+
+    /// Resolves when the queue is closed.
+    pub(super) async fn closed(&self) {
+        // This fails only if the sender is dropped, which lives as long as this.
+        let _ = self.end.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// The output of a future; `None` if the time of a closed queue is over first.
+    pub(super) async fn before_end<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut end = self.end.subscribe();
+        let over = pin!(async {
+            loop {
+                let at = *end.borrow_and_update();
+                // This fails only if the sender is dropped, which lives as long as this.
+                let _ = match at {
+                    None => end.changed().await,
+                    Some(at) => match timeout_at(at.into(), end.changed()).await {
+                        Ok(changed) => changed,
+                        Err(_) => return,
+                    },
+                };
+            }
+        });
+        match select(over, pin!(future)).await {
+            Either::Left(_) => None,
+            Either::Right((output, _)) => Some(output),
+        }
+    }
+
+    /// Resolves when no event is queued.
+    pub(super) async fn drained(&self) {
+        loop {
+            let mut drained = pin!(self.drained.notified());
+            drained.as_mut().enable();
+            if self.stats().queued == 0 {
+                return;
+            }
+            drained.await;
+        }
+    }
+
+    /// How many events are not sent yet, or have failed since the queue was closed.
+    pub(super) fn unsent(&self) -> u64 {
+        let state = self.state();
+        let failed_before = state.failed_before_close.unwrap_or(state.stats.failed);
+        state.stats.queued + state.stats.failed.saturating_sub(failed_before)
     }
 
     /// Counts the events that are still in the queue as failed, then closes it. In this order, so that they
@@ -171,7 +251,7 @@ impl Queue {
                 ..FlushReport::default()
             });
         }
-        self.close();
+        self.room.close();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -9,7 +9,8 @@ async fn what_cannot_be_sent_is_counted_and_given_back() {
     // The emitter follows the retry policy of the client that it is made from.
     for (client, attempts) in [(client.with_retry(RetryPolicy::none()), 1), (client, 1 + 6)] {
         let failure_log = FailureLog::default();
-        let emitter = client.events().emitter().linger(LONG);
+        // There is no room for others while these are kept.
+        let emitter = client.events().emitter().linger(LONG).capacity(2);
         let emitter = emitter.on_failure(failure_log.note()).start();
         let emitter = emitter.expect("an emitter");
         let events = events(2);
@@ -26,10 +27,87 @@ async fn what_cannot_be_sent_is_counted_and_given_back() {
     }
 }
 
+/// However long the server is away, and however often it is asked meanwhile.
+#[tokio::test]
+async fn an_outage_loses_nothing_that_the_queue_has_room_for() {
+    for outage in [refusal(503), refusal(502), refusal(429), Step::Drop] {
+        let steps = std::iter::repeat_n(outage, 100).chain([taken()]);
+        let server = Scripted::start(steps).await;
+        let emitter = patient(&server.client());
+        for event in events(300) {
+            emitter.emit(event).expect("queued");
+        }
+        let delivered = emitter.flush().await.expect("sent");
+        assert_eq!((delivered.confirmed, delivered.failed), (300, 0));
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_asks_for_is_waited_for() {
+    let later = refusal(429).header("retry-after", "30");
+    let server = Scripted::start([later.clone(), later, taken()]).await;
+    let clock = FakeClock::default();
+    let client = server.builder().clock(clock.clone()).build();
+    let emitter = client.expect("a client").events().emitter().start();
+    let emitter = emitter.expect("an emitter");
+    emitter.emit(event("test")).expect("queued");
+    assert_eq!(emitter.flush().await.expect("sent").confirmed, 1);
+    let waited: f64 = clock.waits().iter().sum();
+    assert!((60.0..73.0).contains(&waited), "{waited}");
+}
+
+/// Before, each of 50 batches had all of its attempts: an hour.
+#[tokio::test]
+async fn closing_takes_no_longer_than_it_is_given() {
+    for absent in [Step::Hang, refusal(503)] {
+        let server = Scripted::start([absent]).await;
+        let failure_log = FailureLog::default();
+        let emitter = in_real_time(&server).events().emitter().capacity(MANY);
+        let emitter = emitter.on_failure(failure_log.note()).start();
+        let emitter = emitter.expect("an emitter");
+        for event in events(MANY) {
+            emitter.emit(event).expect("queued");
+        }
+        let closing = emitter.close_within(Duration::from_millis(300));
+        let stats = tokio::time::timeout(LONG, closing).await.expect("in time");
+        assert_eq!((stats.queued, stats.failed), (0, MANY as u64));
+        let failed = failure_log
+            .all()
+            .iter()
+            .map(|(ids, _)| ids.len())
+            .sum::<usize>();
+        assert_eq!(failed, MANY, "all are given back");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_shut_down_sends_what_is_queued_or_says_what_is_left() {
+    let server = Scripted::start([taken()]).await;
+    let client = in_real_time(&server);
+    let emitter = patient(&client);
+    emitter.emit(event("test")).expect("queued");
+    client.shutdown(LONG).await.expect("sent");
+    assert_eq!(sizes(&server), [1]);
+    emitter.emit(event("test")).expect_err("closed");
+
+    let server = Scripted::start([Step::Hang]).await;
+    let client = in_real_time(&server);
+    let emitter = patient(&client);
+    for event in events(7) {
+        emitter.emit(event).expect("queued");
+    }
+    let error = client.shutdown(Duration::from_millis(300)).await;
+    let error = error.expect_err("not sent");
+    assert!(
+        error.to_string().contains("7 events are not sent"),
+        "{error}"
+    );
+}
+
 #[tokio::test]
 async fn a_panic_in_on_failure_does_not_stop_the_emitter() {
-    let server = Scripted::start([refusal(503), taken()]).await;
-    let client = server.client().with_retry(RetryPolicy::none());
+    let server = Scripted::start([refusal(401), taken()]).await;
+    let client = server.client();
     let emitter = client.events().emitter();
     let emitter = emitter.on_failure(|_, error| panic!("on purpose: {error}"));
     let emitter = emitter.start().expect("an emitter");
@@ -157,12 +235,14 @@ async fn ten_thousand_events_are_stored_once_each_though_every_fifth_request_is_
         emitted.insert(event.id);
         emitter.emit(event).expect("queued");
     }
+    emitter.flush().await.expect("sent");
     let stats = emitter.close().await;
     let spoilt = spoilt.load(Ordering::Relaxed);
     println!("{spoilt} requests spoilt; {stats:?}");
     assert!(spoilt > 20, "{spoilt}");
     assert_eq!((stats.queued, stats.dropped), (0, 0));
     assert_eq!(stats.confirmed + stats.failed, MANY as u64);
+    assert!(stats.confirmed >= 9_900, "{stats:?}");
     let failed: BTreeSet<_> = failure_log
         .all()
         .into_iter()
