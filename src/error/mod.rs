@@ -276,6 +276,11 @@ impl Error {
         )
     }
 
+    /// Whether the server is there, and asks for less work, or for some time.
+    pub(crate) fn is_overload(&self) -> bool {
+        self.0.kind == ErrorKind::RateLimited || self.is_maintenance()
+    }
+
     /// Whether the client is misconfigured.
     pub fn is_configuration(&self) -> bool {
         self.0.kind == ErrorKind::Configuration

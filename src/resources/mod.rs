@@ -26,6 +26,7 @@ pub mod flows;
 pub mod logs;
 pub mod saved_searches;
 pub mod schemas;
+mod seen_window;
 pub mod task_runs;
 pub mod variables;
 pub mod work_pools;

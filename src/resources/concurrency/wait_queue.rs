@@ -155,8 +155,9 @@ mod tests {
     #[tokio::test]
     async fn the_first_asks_and_the_others_follow_in_the_order_in_which_they_joined() {
         let queues = queues();
-        let first = queues.of(&names(["a"])).join().await;
         let queue = queues.of(&names(["a"]));
+        let first = queue.join().await;
+        assert!(Arc::ptr_eq(&queue, &queues.of(&names(["a"]))));
         let (mut second, mut third) = (queue.join(), queue.join());
         assert!(poll!(&mut third).is_pending());
         assert!(poll!(&mut second).is_pending());

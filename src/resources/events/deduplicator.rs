@@ -1,25 +1,22 @@
 //! `Deduplicator`: delivers each event once, whichever way it comes.
 
-use std::collections::{HashSet, VecDeque};
-
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 #[cfg(feature = "websocket")]
 use super::event_update::EventGap;
 use super::event_update::EventUpdate;
 use crate::error::Result;
+use crate::resources::seen_window::SeenWindow;
 use crate::types::ReceivedEvent;
 
-/// How many event ids are remembered, so that each event is delivered once.
-const REMEMBERED_EVENT_IDS: usize = 20_000;
+/// How many events are remembered, so that each is delivered once: five minutes of 600 events a second.
+const REMEMBERED_EVENTS: usize = 200_000;
 
 /// Delivers each event once.
 pub(super) struct Deduplicator {
     pub(super) updates: mpsc::Sender<Result<EventUpdate>>,
-    seen: HashSet<Uuid>,
-    order: VecDeque<Uuid>,
+    seen: SeenWindow,
     /// Events that occurred before this time are not delivered.
     since: Option<DateTime<Utc>>,
     /// Since when there have been no live events, and why.
@@ -34,34 +31,53 @@ impl Deduplicator {
     ) -> Self {
         Self {
             updates,
-            seen: HashSet::new(),
-            order: VecDeque::new(),
+            seen: SeenWindow::new(REMEMBERED_EVENTS),
             since,
             #[cfg(feature = "websocket")]
             silent_since: None,
         }
     }
 
-    pub(super) fn is_new(&mut self, id: Uuid) -> bool {
-        let is_new = self.seen.insert(id);
-        if is_new {
-            self.order.push_back(id);
-            if self.order.len() > REMEMBERED_EVENT_IDS
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.seen.remove(&oldest);
-            }
-        }
-        is_new
+    /// The time from which on it is known which events were delivered; `None` if of all times.
+    pub(super) fn complete_since(&self) -> Option<DateTime<Utc>> {
+        self.seen.complete_since()
     }
 
-    /// Delivers an event if it is new; `false` when the subscription has been dropped.
-    pub(super) async fn event(&mut self, event: ReceivedEvent) -> bool {
-        let is_early = self.since.is_some_and(|since| event.occurred < since);
-        match !is_early && self.is_new(event.id) {
+    /// How many events of this span were delivered.
+    pub(super) fn count(&self, since: DateTime<Utc>, until: DateTime<Utc>) -> usize {
+        self.seen
+            .count_between(since, until + TimeDelta::microseconds(1))
+    }
+
+    /// Marks an event as delivered.
+    pub(super) fn skip(&mut self, event: &ReceivedEvent) {
+        self.seen.insert(event.occurred, event.id);
+    }
+
+    /// Delivers a stored event if it is new; `false` when the subscription has been dropped.
+    pub(super) async fn stored(&mut self, event: ReceivedEvent) -> bool {
+        match !self.is_early(&event) && self.seen.insert(event.occurred, event.id) {
             true => self.send(EventUpdate::Event(Box::new(event))).await,
             false => true,
         }
+    }
+
+    /// Delivers a live event if it is new; `false` when the subscription has been dropped.
+    #[cfg(feature = "websocket")]
+    pub(super) async fn live(&mut self, event: ReceivedEvent) -> bool {
+        // One that is dated before those that are remembered cannot have been read.
+        let is_old = self
+            .complete_since()
+            .is_some_and(|since| event.occurred < since);
+        let is_new = is_old || self.seen.insert(event.occurred, event.id);
+        match is_new && !self.is_early(&event) {
+            true => self.send(EventUpdate::Event(Box::new(event))).await,
+            false => true,
+        }
+    }
+
+    fn is_early(&self, event: &ReceivedEvent) -> bool {
+        self.since.is_some_and(|since| event.occurred < since)
     }
 
     #[cfg(feature = "websocket")]

@@ -1,7 +1,7 @@
 //! Live events, from a WebSocket that is reopened whenever it ends.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use serde::Deserialize;
@@ -21,8 +21,11 @@ pub(crate) enum StreamEvent {
     Ended(Error),
 }
 
-/// How long to wait before the socket is reopened: from 1 s, doubled up to 30 s.
-const RECONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+/// How long to wait before the socket is reopened: from 1 s, doubled up to 60 s.
+const RECONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+
+/// How long a socket must have been open for the next one to be opened after the shortest wait.
+const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 
 /// How long before the socket is opened an event may have occurred: long enough for any difference between
 /// the clocks. (The server shortens it to 15 minutes.)
@@ -41,8 +44,11 @@ pub(crate) struct LiveEventStream {
     raw: Arc<raw::Client>,
     filter: EventFilter,
     socket: Option<Socket>,
-    /// How many times in a row the socket has ended, or could not be opened.
+    opened_at: Instant,
+    /// How many times in a row the socket has ended soon, or could not be opened.
     failures: u32,
+    /// The wait that the server has asked for.
+    retry_after: Option<Duration>,
 }
 
 impl LiveEventStream {
@@ -51,7 +57,9 @@ impl LiveEventStream {
             raw,
             filter,
             socket: None,
+            opened_at: Instant::now(),
             failures: 0,
+            retry_after: None,
         }
     }
 
@@ -64,22 +72,27 @@ impl LiveEventStream {
             };
         }
         if self.failures > 0 {
-            tokio::time::sleep(RECONNECT_BACKOFF.delay(self.failures, None)).await;
+            let wait = RECONNECT_BACKOFF.delay(self.failures, self.retry_after);
+            tokio::time::sleep(wait).await;
         }
         let filter = around_now(&self.filter);
         match self.raw.channel().socket("/events/out", &filter).await {
             Err(error) => self.ended(error),
             Ok(socket) => {
                 self.socket = Some(socket);
-                self.failures = 0;
+                self.opened_at = Instant::now();
                 StreamEvent::Opened
             }
         }
     }
 
     fn ended(&mut self, error: Error) -> StreamEvent {
-        self.socket = None;
-        self.failures += 1;
+        let was_healthy = self.socket.take().is_some() && self.opened_at.elapsed() >= HEALTHY_AFTER;
+        self.failures = match was_healthy {
+            true => 1,
+            false => self.failures + 1,
+        };
+        self.retry_after = error.retry_after();
         StreamEvent::Ended(error)
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, mpsc};
 use super::deduplicator::Deduplicator;
 use super::event_update::EventUpdate;
 use super::generated::Events;
-use super::stored_events::{STORAGE_DELAY, poll_stored, read_stored, server_time};
+use super::stored_events::{DATED_AHEAD, STORAGE_DELAY, StoredEvents, read_stored, server_time};
 use crate::client::{Background, Client};
 use crate::error::{Error, Result};
 use crate::raw;
@@ -45,19 +45,23 @@ pub struct Subscription {
 impl Events<'_> {
     /// Subscribes to events as they happen; without a filter, to all events.
     ///
-    /// Events arrive over a WebSocket (`/events/out`), which is reopened whenever it ends. In addition,
-    /// stored events are read every 10 s, or every 2 s while there is no socket (`POST /events/filter`):
-    /// the server silently drops events when more than 256 wait for one subscriber, and does not send those
-    /// that happen just before a socket is opened. Events that were missed in this way arrive up to 15 s
-    /// late, and after newer ones. Each event is delivered once; for this, the last 20,000 ids are
-    /// remembered.
+    /// Events arrive over a WebSocket (`/events/out`), which is reopened whenever it ends, after 1 s up to a
+    /// minute when it does not stay open. The server silently drops events when more than 256 wait for one
+    /// subscriber, and does not send those that happen just before a socket is opened. So every 10 s, or every
+    /// 2 s while there is no socket, stored events are counted (`POST /events/count-by/time`), and those of the
+    /// seconds that have more than were received are read (`POST /events/filter`). Events that were missed in
+    /// this way arrive up to 15 s late, and after newer ones. Each event is delivered once; for this, the latest
+    /// 200,000 are remembered.
     ///
     /// [`EventUpdate::Gap`] reports a time without a socket, once it is over: the events that were stored
     /// in that time have been delivered, or will be within 15 s; whether there were others, which the
     /// server did not store, cannot be known. (If no socket was ever opened no gap is reported: all events
-    /// come from those stored.) At least once a minute, stored events are read five minutes back; events
-    /// that are dated further back, or stored later, arrive only over the socket. Events that were not yet
-    /// stored when the subscription was started may be delivered although they are older.
+    /// come from those stored.) At least once a minute, stored events are counted five minutes back, or as far
+    /// as they are remembered; events that are dated further back, or stored later, arrive only over the socket,
+    /// and events that are dated ahead arrive up to a minute late. Events that were not yet stored when the
+    /// subscription was started may be delivered although they are older.
+    ///
+    /// A server that answers 429 is asked again when it says, within five minutes.
     ///
     /// ```no_run
     /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
@@ -133,34 +137,33 @@ impl SubscriptionBuilder {
         let mut deduplicator = Deduplicator::new(updates, self.since);
         let raw = self.client.shared_raw();
         let start = server_time(&raw).await?;
+        let ahead = start + DATED_AHEAD;
         let (first, since) = match self.since {
-            Some(since) => (read_stored(&raw, &self.filter, since).await?, since),
+            Some(since) => (
+                read_stored(&raw, &self.filter, (since, ahead)).await?,
+                since,
+            ),
             // Events that have already happened are marked as seen, so that only new ones are delivered,
             // whatever the difference between the clocks of server and client.
             None => {
-                for event in read_stored(&raw, &self.filter, start - STORAGE_DELAY).await? {
-                    deduplicator.is_new(event.id);
+                let since = start - STORAGE_DELAY;
+                for event in read_stored(&raw, &self.filter, (since, ahead)).await? {
+                    deduplicator.skip(&event);
                 }
-                (Vec::new(), start)
+                (Vec::new(), since)
             }
         };
         let (raw, filter) = (background.raw().clone(), self.filter);
         let work = async move {
             for event in first {
-                if !deduplicator.event(event).await {
+                if !deduplicator.stored(event).await {
                     return;
                 }
             }
             let (deduplicator, live) = (Mutex::new(deduplicator), AtomicBool::new(false));
             let listening = pin!(listen(raw.clone(), &filter, &deduplicator, &live));
-            let reading = pin!(poll_stored(
-                raw,
-                &filter,
-                &deduplicator,
-                &live,
-                since.max(start)
-            ));
-            select(listening, reading).await;
+            let stored = StoredEvents::new(&raw, &filter, &deduplicator, &live, since, start);
+            select(listening, pin!(stored.poll())).await;
         };
         background.spawn(async move {
             // A panic in a hook of the program is an error, and not the end of all events.
@@ -193,20 +196,22 @@ async fn listen(
     let mut stream = LiveEventStream::new(raw, filter.clone());
     loop {
         let event = stream.next().await;
+        if let StreamEvent::Ended(error) = &event {
+            live.store(false, Ordering::Relaxed);
+            tracing::debug!(%error, "no live events; stored events are read more often");
+        }
         let mut deduplicator = deduplicator.lock().await;
         let should_continue = match event {
             StreamEvent::Opened => {
                 live.store(true, Ordering::Relaxed);
                 deduplicator.opened().await
             }
-            StreamEvent::Event(event) => deduplicator.event(*event).await,
+            StreamEvent::Event(event) => deduplicator.live(*event).await,
+            StreamEvent::Ended(error) if error.kind() == ErrorKind::Unauthorized => {
+                let _ = deduplicator.updates.send(Err(error)).await;
+                false
+            }
             StreamEvent::Ended(error) => {
-                live.store(false, Ordering::Relaxed);
-                tracing::debug!(%error, "no live events; stored events are read more often");
-                if error.kind() == ErrorKind::Unauthorized {
-                    let _ = deduplicator.updates.send(Err(error)).await;
-                    return;
-                }
                 deduplicator.ended(&error);
                 true
             }

@@ -15,9 +15,14 @@ pub fn is_terminal(run: &FlowRunResponse) -> bool {
     run.state_type.as_ref().is_some_and(has_ended)
 }
 
+/// The states that end a run.
+pub(super) const TERMINAL_STATES: [StateType; 4] = [
+    StateType::Completed,
+    StateType::Failed,
+    StateType::Cancelled,
+    StateType::Crashed,
+];
+
 pub(crate) fn has_ended(state: &StateType) -> bool {
-    matches!(
-        state,
-        StateType::Completed | StateType::Failed | StateType::Cancelled | StateType::Crashed
-    )
+    TERMINAL_STATES.contains(state)
 }

@@ -10,30 +10,31 @@ use futures_util::future::select;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::is_terminal::TERMINAL_STATES;
+use super::next_poll::{NextPoll, POLL_INTERVAL};
+use super::poll_plan::{
+    ENDED_IDS_PER_REQUEST, IDS_PER_REQUEST, Interest, PollPlan, REQUEST_SPACING,
+};
 use super::run_subscription::{PollerEnded, RunSubscription, Shared, Snapshot};
 use crate::client::{Background, Service, Services};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raw;
 use crate::retry::RetryPolicy;
-use crate::types::{FlowRunFilter, FlowRunFilterId, ReadFlowRunsRequest};
-
-/// The interval at which all runs are polled while events report changes.
-const POLL_INTERVAL_LIVE: Duration = Duration::from_secs(10);
-
-/// The interval at which all runs are polled while no events are received.
-const POLL_INTERVAL: Duration = Duration::from_secs(2);
+use crate::types::{
+    FlowRunFilter, FlowRunFilterId, FlowRunFilterState, FlowRunFilterStateType, ReadFlowRunsRequest,
+};
 
 /// How long polling continues without a subscription, for example between two waits.
 const IDLE_SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 
-/// The shortest pause between two polls: runs that change meanwhile are polled together.
-const MIN_POLL_GAP: Duration = Duration::from_millis(50);
-
 /// The longest timeout of one polling request.
 const POLL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many runs one request asks for: a server returns no more at a time.
-const IDS_PER_REQUEST: usize = 200;
+/// The most requests of one poll for which the next one waits: changes are to be seen within two seconds.
+const MAX_SPACED_REQUESTS: usize = 10;
+
+/// The longest wait that a server can ask for.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// How long the server may be out of reach before waiting fails.
 const OUTAGE_TOLERANCE: Duration = Duration::from_secs(120);
@@ -57,8 +58,8 @@ impl Service for RunPoller {
 
 impl RunPoller {
     /// Subscribes to a run, which is polled at once.
-    pub(super) fn subscribe(&self, run: Uuid) -> RunSubscription {
-        let (subscription, starts) = Shared::subscribe(&self.shared, run);
+    pub(super) fn subscribe(&self, run: Uuid, interest: Interest) -> RunSubscription {
+        let (subscription, starts) = Shared::subscribe(&self.shared, run, interest);
         if starts {
             let (raw, shared) = (self.background.raw().clone(), self.shared.clone());
             self.background.spawn(async move {
@@ -87,49 +88,46 @@ async fn poll_loop(raw: &raw::Client, shared: &Shared) {
     let once = raw
         .with_retry(RetryPolicy::none())
         .with_timeout(poll_timeout);
-    let (mut all_at, mut failing_since) = (Instant::now(), None);
+    let mut next = NextPoll::now();
+    let mut failing_since = None;
     loop {
-        let now = Instant::now();
-        let all = now >= all_at;
-        let (poll, runs, has_changed) = shared.begin_poll(all);
-        match poll_all(&once, poll, &runs, shared).await {
-            Ok(()) => failing_since = None,
-            Err((unread, error)) => {
-                let since = *failing_since.get_or_insert(now);
-                if since.elapsed() > OUTAGE_TOLERANCE {
-                    publish_failure(shared, poll, &unread, error);
-                }
+        let begun = Instant::now();
+        let plan = shared.begin_poll(next.scope(begun));
+        let polled = poll_all(&once, &plan, shared).await;
+        let retry_after = match polled {
+            Ok(()) => {
+                failing_since = None;
+                Duration::ZERO
             }
-        }
-        let now = Instant::now();
+            Err((unread, error)) => {
+                // A server that says when to ask again is not out of reach.
+                let since = match error.is_overload() {
+                    true => begun,
+                    false => failing_since.unwrap_or(begun),
+                };
+                failing_since = Some(since);
+                let retry_after = error.retry_after().unwrap_or_default();
+                if since.elapsed() > OUTAGE_TOLERANCE {
+                    publish_failure(shared, plan.number, &unread, error);
+                }
+                retry_after.clamp(POLL_INTERVAL, MAX_RETRY_AFTER)
+            }
+        };
         let is_live = failing_since.is_none() && shared.live.load(Ordering::Relaxed);
-        let pause = if is_live {
-            POLL_INTERVAL_LIVE
-        } else {
-            POLL_INTERVAL
-        };
-        // An event may arrive before the change that it reports is visible.
-        let again = if has_changed { POLL_INTERVAL } else { pause };
-        all_at = if all {
-            now + again
-        } else {
-            all_at.min(now + again)
-        };
-        tokio::time::sleep(MIN_POLL_GAP).await;
+        next.schedule(&plan, is_live, retry_after);
+        // Runs that change meanwhile are polled together.
+        let gap = REQUEST_SPACING * plan.requests().min(MAX_SPACED_REQUESTS) as u32;
+        tokio::time::sleep(gap.max(retry_after)).await;
         if shared.is_idle() {
-            if timeout(IDLE_SHUTDOWN_DELAY, shared.wake.notified())
-                .await
-                .is_err()
-                && shared.stop_if_idle()
-            {
+            let woken = timeout(IDLE_SHUTDOWN_DELAY, shared.wake.notified()).await;
+            if woken.is_err() && shared.stop_if_idle() {
                 return;
             }
-        } else if failing_since.is_some() {
-            // While requests fail, a change does not cause an earlier poll.
-            all_at = all_at.min(now + POLL_INTERVAL);
-            tokio::time::sleep_until(all_at.into()).await;
         } else {
-            let _ = tokio::time::timeout_at(all_at.into(), shared.wake.notified()).await;
+            let _ = tokio::time::timeout_at(next.at().into(), shared.wake.notified()).await;
+        }
+        if next.polls_changed_again() {
+            shared.poll_changed_again();
         }
     }
 }
@@ -138,20 +136,26 @@ async fn poll_loop(raw: &raw::Client, shared: &Shared) {
 /// not be read although they may be later, and why.
 async fn poll_all(
     raw: &raw::Client,
-    poll: u64,
-    runs: &[Uuid],
+    plan: &PollPlan,
     shared: &Shared,
 ) -> Result<(), (Vec<Uuid>, Error)> {
     let (mut unread, mut failure) = (Vec::new(), None);
-    for chunk in runs.chunks(IDS_PER_REQUEST) {
-        // A server that did not answer is not asked for the others as well.
-        if matches!(&failure, Some(failure) if Error::status(failure).is_none()) {
+    let every_state = plan.every_state.chunks(IDS_PER_REQUEST);
+    let every_state = every_state.map(|runs| (runs, false));
+    let ended = plan.ended.chunks(ENDED_IDS_PER_REQUEST);
+    let ended = ended.map(|runs| (runs, true));
+    for (chunk, only_ended) in every_state.chain(ended) {
+        // A server that did not answer, or has said when to ask again, is not asked for the others as well.
+        if matches!(&failure, Some(failure) if Error::status(failure).is_none() || failure.is_overload())
+        {
             unread.extend_from_slice(chunk);
             continue;
         }
-        match poll_chunk(raw, poll, chunk, shared).await {
+        match poll_chunk(raw, plan.number, chunk, only_ended, shared).await {
             Ok(()) => {}
-            Err(error) if error.is_permanent() => publish_failure(shared, poll, chunk, error),
+            Err(error) if error.is_permanent() => {
+                publish_failure(shared, plan.number, chunk, error);
+            }
             Err(error) => {
                 unread.extend_from_slice(chunk);
                 failure = Some(error);
@@ -171,13 +175,25 @@ fn publish_failure(shared: &Shared, poll: u64, runs: &[Uuid], error: Error) {
     }
 }
 
-async fn poll_chunk(raw: &raw::Client, poll: u64, runs: &[Uuid], shared: &Shared) -> Result<()> {
+/// Reads these runs, or those of them that have ended.
+async fn poll_chunk(
+    raw: &raw::Client,
+    poll: u64,
+    runs: &[Uuid],
+    only_ended: bool,
+    shared: &Shared,
+) -> Result<()> {
     let mut missing: HashSet<Uuid> = runs.iter().copied().collect();
     // The server may return fewer runs than it is asked for; then it is asked for the others. (By an offset, a run would
     // be skipped when another is deleted meanwhile.)
     while !missing.is_empty() {
         let ids = FlowRunFilterId::new().any_(missing.iter().copied().collect::<Vec<_>>());
-        let body = ReadFlowRunsRequest::new().flow_runs(FlowRunFilter::new().id(ids));
+        let mut filter = FlowRunFilter::new().id(ids);
+        if only_ended {
+            let ended = FlowRunFilterStateType::new().any_(TERMINAL_STATES.to_vec());
+            filter = filter.state(FlowRunFilterState::new().type_(ended));
+        }
+        let body = ReadFlowRunsRequest::new().flow_runs(filter);
         let page = raw.read_flow_runs(&body).await?.into_inner();
         if page.is_empty() {
             break;
@@ -191,6 +207,9 @@ async fn poll_chunk(raw: &raw::Client, poll: u64, runs: &[Uuid], shared: &Shared
             let what = "the server returns other flow runs than it is asked for";
             return Err(Error::new(ErrorKind::UnexpectedBody, what));
         }
+    }
+    if only_ended {
+        return Ok(());
     }
     for run in missing {
         let what = format!("there is no flow run {run}");

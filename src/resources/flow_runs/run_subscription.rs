@@ -1,14 +1,13 @@
 //! What the poller and its subscriptions share: which runs are to be polled, and what was read of them.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicBool;
-#[cfg(feature = "websocket")]
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
+use super::poll_plan::{Interest, Interests, PollPlan, Scope};
 use crate::error::Error;
 use crate::types::FlowRunResponse;
 
@@ -24,13 +23,26 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct State {
-    runs: HashMap<Uuid, watch::Sender<Numbered>>,
+    runs: HashMap<Uuid, SubscribedRun>,
     /// The runs that are to be polled at once.
     changed: HashSet<Uuid>,
+    /// The runs that were polled because they had changed, and are to be polled once more: an event may arrive before
+    /// the change that it reports is visible.
+    changed_before: HashSet<Uuid>,
     /// Whether the poll loop is running.
     is_polling: bool,
     /// How many polls have begun.
     polls: u64,
+}
+
+/// A run with at least one subscription.
+struct SubscribedRun {
+    snapshots: watch::Sender<Numbered>,
+    /// Changes when an event reports a change of the run.
+    hints: watch::Sender<()>,
+    interests: Interests,
+    /// Whether the run was read before, so that it is known to exist.
+    was_read: bool,
 }
 
 /// The result of the last poll of a run.
@@ -53,6 +65,8 @@ struct Numbered {
 /// A subscription to the snapshots of one run.
 pub(crate) struct RunSubscription {
     snapshots: watch::Receiver<Numbered>,
+    hints: watch::Receiver<()>,
+    interest: Interest,
     /// The last poll that had begun when this was made: what it reads may be older than the subscription.
     begun_before: u64,
     run: Uuid,
@@ -71,12 +85,17 @@ impl RunSubscription {
         }
     }
 
-    /// The last snapshot, if it was read after the subscription was made.
-    pub(super) fn latest(&mut self) -> Snapshot {
-        let latest = self.snapshots.borrow_and_update();
-        match latest.poll > self.begun_before {
-            true => latest.snapshot.clone(),
-            false => Snapshot::Nothing,
+    /// Whether events are received.
+    pub(super) fn is_live(&self) -> bool {
+        let shared = self.shared.upgrade();
+        shared.is_some_and(|shared| shared.live.load(Ordering::Relaxed))
+    }
+
+    /// Waits until an event reports a change.
+    pub(super) async fn changed(&mut self) {
+        if self.hints.changed().await.is_err() {
+            // Events are no longer received.
+            std::future::pending().await
         }
     }
 }
@@ -104,12 +123,12 @@ impl Drop for RunSubscription {
             return;
         };
         let mut state = shared.state();
-        // The receiver of this subscription still counts.
-        let is_last = state
-            .runs
-            .get(&self.run)
-            .is_some_and(|run| run.receiver_count() <= 1);
-        if is_last {
+        // Polling may have ended since, and begun again.
+        let Some(run) = state.runs.get_mut(&self.run) else {
+            return;
+        };
+        run.interests.remove(self.interest);
+        if run.interests.are_none() {
             state.runs.remove(&self.run);
             shared.wake.notify_one();
         }
@@ -118,22 +137,25 @@ impl Drop for RunSubscription {
 
 impl Shared {
     /// Subscribes to a run, which is to be polled at once. Also returns whether the poll loop has to be started.
-    pub(super) fn subscribe(shared: &Arc<Self>, run: Uuid) -> (RunSubscription, bool) {
+    pub(super) fn subscribe(
+        shared: &Arc<Self>,
+        run: Uuid,
+        interest: Interest,
+    ) -> (RunSubscription, bool) {
         let mut state = shared.state();
         let begun_before = state.polls;
-        let sender = state.runs.entry(run).or_insert_with(|| {
-            let (poll, snapshot) = (0, Snapshot::Nothing);
-            watch::channel(Numbered { poll, snapshot }).0
-        });
-        let snapshots = sender.subscribe();
-        state.changed.insert(run);
-        let starts = !std::mem::replace(&mut state.is_polling, true);
+        let subscribed = state.runs.entry(run).or_insert_with(SubscribedRun::new);
+        subscribed.interests.add(interest);
         let subscription = RunSubscription {
-            snapshots,
+            snapshots: subscribed.snapshots.subscribe(),
+            hints: subscribed.hints.subscribe(),
+            interest,
             begun_before,
             run,
             shared: Arc::downgrade(shared),
         };
+        state.changed.insert(run);
+        let starts = !std::mem::replace(&mut state.is_polling, true);
         (subscription, starts)
     }
 
@@ -146,24 +168,40 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a poll: returns its number, the runs to poll, either all or those that have changed, and whether any
-    /// has changed.
-    pub(super) fn begin_poll(&self, all: bool) -> (u64, Vec<Uuid>, bool) {
+    /// Begins a poll.
+    pub(super) fn begin_poll(&self, scope: Scope) -> PollPlan {
         let mut state = self.state();
         state.polls += 1;
-        let poll = state.polls;
-        // Two subscriptions that are dropped at the same time may both leave the removal to the other.
-        state.runs.retain(|_, run| run.receiver_count() > 0);
         let changed = std::mem::take(&mut state.changed);
-        let has_changed = !changed.is_empty();
-        let runs = match all {
-            true => state.runs.keys().copied().collect(),
-            false => {
-                let is_watched = |run: &Uuid| state.runs.contains_key(run);
-                changed.into_iter().filter(is_watched).collect()
-            }
+        let mut plan = PollPlan {
+            number: state.polls,
+            every_state: Vec::new(),
+            ended: Vec::new(),
+            has_changed: !changed.is_empty(),
         };
-        (poll, runs, has_changed)
+        match scope {
+            Scope::Changed => {
+                for id in &changed {
+                    if let Some(run) = state.runs.get(id) {
+                        plan.add(*id, &run.interests, run.was_read, scope);
+                    }
+                }
+            }
+            Scope::All | Scope::Existing => {
+                for (id, run) in &state.runs {
+                    plan.add(*id, &run.interests, run.was_read, scope);
+                }
+            }
+        }
+        state.changed_before.extend(changed);
+        plan
+    }
+
+    /// Marks the runs that were polled because they had changed as changed once more.
+    pub(super) fn poll_changed_again(&self) {
+        let mut state = self.state();
+        let again = std::mem::take(&mut state.changed_before);
+        state.changed.extend(again);
     }
 
     /// Returns whether there are no subscriptions; if so, polling is marked as stopped.
@@ -174,16 +212,18 @@ impl Shared {
     }
 
     pub(super) fn publish(&self, poll: u64, run: Uuid, snapshot: Snapshot) {
-        if let Some(sender) = self.state().runs.get(&run) {
-            sender.send_replace(Numbered { poll, snapshot });
+        if let Some(run) = self.state().runs.get_mut(&run) {
+            run.was_read |= matches!(snapshot, Snapshot::Run(_));
+            run.snapshots.send_replace(Numbered { poll, snapshot });
         }
     }
 
     #[cfg(feature = "websocket")]
-    pub(super) fn has_changed(&self, run: Uuid) {
+    pub(super) fn has_changed(&self, id: Uuid) {
         let mut state = self.state();
-        if state.runs.contains_key(&run) {
-            state.changed.insert(run);
+        if let Some(run) = state.runs.get(&id) {
+            run.hints.send_replace(());
+            state.changed.insert(id);
             drop(state);
             self.wake.notify_one();
         }
@@ -191,18 +231,39 @@ impl Shared {
 
     #[cfg(feature = "websocket")]
     pub(super) fn set_live(&self, live: bool) {
-        if self.live.swap(live, Ordering::Relaxed) != live {
+        if self.live.swap(live, Ordering::Relaxed) == live {
+            return;
+        }
+        if live {
             // No event reports what changed while none were received.
             let mut state = self.state();
+            for run in state.runs.values() {
+                run.hints.send_replace(());
+            }
             state.changed = state.runs.keys().copied().collect();
-            drop(state);
-            self.wake.notify_one();
+        }
+        self.wake.notify_one();
+    }
+}
+
+impl SubscribedRun {
+    fn new() -> Self {
+        let (poll, snapshot) = (0, Snapshot::Nothing);
+        Self {
+            snapshots: watch::channel(Numbered { poll, snapshot }).0,
+            hints: watch::Sender::new(()),
+            interests: Interests::default(),
+            was_read: false,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::poll;
+
     use super::*;
     use crate::error::ErrorKind;
 
@@ -222,20 +283,20 @@ mod tests {
     #[tokio::test]
     async fn a_poll_that_had_begun_before_is_no_answer_to_a_later_subscription() {
         let (shared, run) = (polled(), Uuid::new_v4());
-        let _first = Shared::subscribe(&shared, run).0;
-        let (under_way, runs, _) = shared.begin_poll(false);
-        assert_eq!(runs, [run]);
-        let mut second = Shared::subscribe(&shared, run).0;
-        failed(&shared, under_way, run);
-        assert!(matches!(second.latest(), Snapshot::Nothing));
+        let _first = Shared::subscribe(&shared, run, Interest::End).0;
+        let under_way = shared.begin_poll(Scope::Changed);
+        assert_eq!(under_way.every_state, [run]);
+        let mut second = Shared::subscribe(&shared, run, Interest::End).0;
+        failed(&shared, under_way.number, run);
+        assert!(poll!(pin!(second.next())).is_pending());
 
-        let (next, runs, _) = shared.begin_poll(false);
-        assert_eq!(runs, [run], "it is polled again at once");
-        failed(&shared, next, run);
+        let next = shared.begin_poll(Scope::Changed);
+        assert_eq!(next.every_state, [run], "it is polled again at once");
+        failed(&shared, next.number, run);
         let Some(Snapshot::Failed(error)) = second.next().await else {
             panic!("a snapshot")
         };
-        assert_eq!(error.message(), format!("poll {next}"));
+        assert_eq!(error.message(), format!("poll {}", next.number));
     }
 
     /// The loop that ends must not end the one that begins in the same moment.
@@ -243,7 +304,7 @@ mod tests {
     async fn a_subscription_made_while_idle_polling_ends_is_polled() {
         let (shared, run) = (polled(), Uuid::new_v4());
         assert!(shared.stop_if_idle());
-        let mut subscription = Shared::subscribe(&shared, run).0;
+        let mut subscription = Shared::subscribe(&shared, run, Interest::End).0;
         drop(PollerEnded {
             shared: &shared,
             is_idle: true,
@@ -255,11 +316,35 @@ mod tests {
     #[tokio::test]
     async fn a_panic_ends_all_subscriptions() {
         let shared = polled();
-        let mut subscription = Shared::subscribe(&shared, Uuid::new_v4()).0;
+        let mut subscription = Shared::subscribe(&shared, Uuid::new_v4(), Interest::End).0;
         drop(PollerEnded {
             shared: &shared,
             is_idle: false,
         });
         assert!(subscription.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn only_what_may_be_news_is_polled() {
+        let shared = polled();
+        let ids = [(); 3].map(|()| Uuid::new_v4());
+        let subscribe = |id, interest| Shared::subscribe(&shared, id, interest).0;
+        let _end = subscribe(ids[0], Interest::End);
+        let _every = subscribe(ids[1], Interest::EveryState);
+        let _hints = subscribe(ids[2], Interest::Hints);
+        let first = shared.begin_poll(Scope::Changed);
+        assert_eq!(first.every_state.len(), 2, "which exist is not known yet");
+        for run in shared.state().runs.values_mut() {
+            run.was_read = true;
+        }
+        let nothing = shared.begin_poll(Scope::Changed);
+        assert_eq!((nothing.requests(), nothing.has_changed), (0, false));
+        let all = shared.begin_poll(Scope::All);
+        assert_eq!(
+            (&all.every_state[..], &all.ended[..]),
+            (&ids[1..2], &ids[..1])
+        );
+        let existing = shared.begin_poll(Scope::Existing);
+        assert_eq!((existing.every_state.len(), existing.ended.len()), (2, 0));
     }
 }

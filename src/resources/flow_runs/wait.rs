@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::generated::FlowRuns;
 use super::is_terminal::is_terminal;
+use super::poll_plan::Interest;
 use super::run_poller::RunPoller;
 use super::run_subscription::{RunSubscription, Snapshot};
 use crate::client::Client;
@@ -22,11 +23,14 @@ type Condition = Arc<dyn Fn(&FlowRunResponse) -> bool + Send + Sync>;
 
 /// Waits for flow runs; `.await` starts waiting. See [`FlowRuns::wait`].
 ///
-/// The runs that one client waits for are polled together, by `POST /flow_runs/filter` for up to 200 of them
-/// at once: every 10 s while events report changes (over a WebSocket to `/events/out`, one for all runs), and
-/// at once when they do; every 2 s while they do not, for example behind a server or proxy without
-/// WebSockets, or without the feature `websocket`. So neither a lost event nor a restart of the server delays
-/// a wait by more than that. Polling is done on the client's own thread, and ends when nothing is waited for.
+/// The runs that one client waits for are polled together, by `POST /flow_runs/filter`: every 10 s while events
+/// report changes (over a WebSocket to `/events/out`, one for all runs), and at once when they do, only those
+/// that have changed; every 2 s while they do not, for example behind a server or proxy without WebSockets, or
+/// without the feature `websocket`. So neither a lost event nor a restart of the server delays a wait by more
+/// than that. Runs whose end is waited for are read only once they have ended, 1000 in one request; once a
+/// minute they are read in any case, so that one that was deleted is noticed. There are at most five requests a
+/// second, so with more than 10,000 runs the intervals are longer. Polling is done on the client's own thread,
+/// and ends when nothing is waited for.
 ///
 /// Only states visible at a poll are seen: a state that a run is in for a moment may be missed. So wait for
 /// conditions that stay true, such as "has ended" or "has started".
@@ -38,12 +42,14 @@ type Condition = Arc<dyn Fn(&FlowRunResponse) -> bool + Send + Sync>;
 ///   state than COMPLETED;
 /// * [`NotFound`](crate::ErrorKind::NotFound) when the run does not exist, or exists no longer;
 /// * any [call error](crate::Error#call-errors) when the runs cannot be read: at once if it is permanent,
-///   otherwise when the server was out of reach for two minutes.
+///   otherwise when the server was out of reach for two minutes. (One that answers 429 is not out of reach: it
+///   is asked again when it says, within five minutes.)
 #[must_use = "nothing is waited for unless it is awaited"]
 pub struct Wait<T = FlowRunResponse> {
     client: Client,
     runs: Vec<Uuid>,
     condition: Condition,
+    interest: Interest,
     timeout: Option<Duration>,
     success: bool,
     join: Join<T>,
@@ -130,6 +136,7 @@ impl<T: Send + 'static> Wait<T> {
             client,
             runs,
             condition: Arc::new(is_terminal),
+            interest: Interest::End,
             timeout: None,
             success: false,
             join,
@@ -150,6 +157,7 @@ impl<T: Send + 'static> Wait<T> {
         condition: impl Fn(&FlowRunResponse) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.condition = Arc::new(condition);
+        self.interest = Interest::EveryState;
         self
     }
 
@@ -178,7 +186,7 @@ impl<T: Send + 'static> Wait<T> {
         };
         let poller = self.client.service::<RunPoller>()?;
         let waiting = self.runs.iter().map(|run| PendingRun {
-            subscription: poller.subscribe(*run),
+            subscription: poller.subscribe(*run, self.interest),
             condition: self.condition.clone(),
             success: self.success,
         });
