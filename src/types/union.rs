@@ -1,4 +1,49 @@
-//! The macro `union!`, which defines the generated unions.
+//! The macro `union!`, which defines the generated unions, and the limits of their nesting.
+
+use std::cell::Cell;
+
+/// How deep unions may be nested; a value below that is kept as `Unknown`. As each level has an object and a list, this is
+/// also the limit of serde_json, which does not notice them: each member is parsed by itself.
+const MAX_DEPTH: usize = 64;
+
+/// How many members one value may be tried as, with all that is nested in it. Without a tag all members of a union are
+/// tried, and for each of them all members of those nested in it, and so on.
+const MAX_TRIES: usize = 1000;
+
+thread_local! {
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+    static TRIES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A union that is being parsed.
+pub(crate) struct Level(());
+
+impl Level {
+    /// Begins to parse a union; `None` if it is nested too deep.
+    pub(crate) fn enter() -> Option<Self> {
+        let depth = DEPTH.get();
+        if depth == MAX_DEPTH {
+            return None;
+        }
+        if depth == 0 {
+            TRIES.set(0);
+        }
+        DEPTH.set(depth + 1);
+        Some(Self(()))
+    }
+
+    /// Counts a member that the value is tried as; `false` if there were too many.
+    pub(crate) fn may_try(&self) -> bool {
+        TRIES.set(TRIES.get() + 1);
+        TRIES.get() <= MAX_TRIES
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
 
 /// Defines a union: its member is chosen `by` a tag where the API has one, else by the best fit.
 macro_rules! union {
@@ -11,6 +56,9 @@ macro_rules! union {
         impl<'de> ::serde::Deserialize<'de> for $name {
             fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let json = Json::deserialize(deserializer)?;
+                let Some(level) = union::Level::enter() else {
+                    return Ok(Self::Unknown(json));
+                };
                 match wire::tag_of(&json, $key).as_deref() {
                     $(
                         Some($tag) => {
@@ -19,7 +67,10 @@ macro_rules! union {
                     )*
                     Some(_) => Ok(Self::Unknown(json)),
                     // Senders may leave the tag out, and the server then guesses, too.
-                    None => Ok(Self::guess(json)),
+                    None => {
+                        drop(level);
+                        Ok(Self::guess(json))
+                    }
                 }
             }
         }
@@ -57,9 +108,13 @@ macro_rules! union {
         impl $name {
             /// The member that leaves the least of the value undeclared; the first one if several do.
             fn guess(json: Json) -> Self {
+                let Some(level) = union::Level::enter() else {
+                    return Self::Unknown(json);
+                };
                 let mut best: Option<(usize, Self)> = None;
                 $(
-                    if let Ok(member) = json.parse::<$ty>() {
+                    let fits = matches!(best, Some((0, _)));
+                    if !fits && level.may_try() && let Ok(member) = json.parse::<$ty>() {
                         let undeclared = wire::Member::undeclared(&member);
                         if best.as_ref().is_none_or(|(least, _)| undeclared < *least) {
                             best = Some((undeclared, Self::$variant(member)));
