@@ -25,6 +25,7 @@ use url::Url;
 
 pub use body::ValidationIssue;
 pub use kind::ErrorKind;
+pub(crate) use response::sent_at;
 
 /// The operations that take slots of global limits.
 const INCREMENT: &str = "bulk_increment_active_slots";

@@ -51,15 +51,8 @@ impl Error {
             };
         }
         let until = chrono::DateTime::parse_from_rfc2822(value).ok()?.to_utc();
-        let wait = until - self.date().unwrap_or_else(chrono::Utc::now);
+        let wait = until - sent_at(&self.0.headers).unwrap_or_else(chrono::Utc::now);
         Some(wait.to_std().unwrap_or(Duration::ZERO))
-    }
-
-    /// When the server sent the reply, by its own clock.
-    fn date(&self) -> Option<chrono::DateTime<chrono::Utc>> {
-        let date = self.0.headers.get(DATE)?.to_str().ok()?;
-        let date = chrono::DateTime::parse_from_rfc2822(date).ok()?;
-        Some(date.to_utc())
     }
 
     /// Whether the server is under maintenance, and will be back.
@@ -86,6 +79,13 @@ impl Error {
         let mut body: Value = serde_json::from_slice(&self.0.body).ok()?;
         body.get_mut(member).map(Value::take)
     }
+}
+
+/// When the server sent a reply with these headers, by its own clock.
+pub(crate) fn sent_at(headers: &HeaderMap) -> Option<chrono::DateTime<chrono::Utc>> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    let date = chrono::DateTime::parse_from_rfc2822(date).ok()?;
+    Some(date.to_utc())
 }
 
 #[cfg(test)]

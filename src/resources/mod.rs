@@ -27,6 +27,7 @@ pub mod logs;
 pub mod saved_searches;
 pub mod schemas;
 mod seen_window;
+mod server_time;
 pub mod task_runs;
 pub mod variables;
 pub mod work_pools;

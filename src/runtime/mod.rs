@@ -3,8 +3,10 @@
 mod backoff;
 mod clock;
 mod single_flight;
+mod sleep_detector;
 
 pub(crate) use backoff::Backoff;
 pub use clock::Clock;
 pub(crate) use clock::SystemClock;
 pub(crate) use single_flight::SingleFlight;
+pub(crate) use sleep_detector::SleepDetector;

@@ -7,8 +7,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
+use futures_util::{StreamExt as _, stream};
 
 use super::call::Call;
+use super::retry_loop::BegunStream;
 use crate::error::{ErrorKind, Result};
 
 /// The body of a reply, part by part: a [`Stream`], with [`next`](Self::next) for programs that do not use
@@ -32,9 +34,10 @@ pub struct ByteStream {
 }
 
 impl ByteStream {
-    pub(super) fn new(response: reqwest::Response, call: Call) -> Self {
+    pub(super) fn new(begun: BegunStream, call: Call) -> Self {
+        let first = stream::iter(begun.first.map(Ok));
         Self {
-            bytes: Box::pin(response.bytes_stream()),
+            bytes: Box::pin(first.chain(begun.response.bytes_stream())),
             call,
         }
     }
@@ -44,7 +47,7 @@ impl ByteStream {
     /// # Errors
     ///
     /// [`Connection`](crate::ErrorKind::Connection) or [`Timeout`](crate::ErrorKind::Timeout) when the
-    /// stream breaks off. It is not resumed.
+    /// stream breaks off. It is not resumed; only its beginning is requested again.
     ///
     /// ```no_run
     /// # async fn example(mut stream: prefect_sdk::raw::ByteStream) -> prefect_sdk::Result<()> {

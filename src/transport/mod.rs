@@ -158,23 +158,21 @@ impl Transport {
     ) -> Result<Response<ByteStream>> {
         let mut call = RetryLoop::new(&self.channel, request, operation)?;
         let span = trace::span(call.call());
-        let response = call.response(&*self.prerequisites);
-        let response = response.instrument(span.clone()).await;
+        let begun = call.stream(&*self.prerequisites);
+        let begun = begun.instrument(span.clone()).await;
         let call = call.into_call();
-        let (call, result) = match response {
-            Err(error) => (call, Err(error)),
-            Ok(response) if raw_reply::is_html(response.headers()) => {
-                let error = call.error(ErrorKind::UnexpectedBody, raw_reply::NOT_A_PREFECT_SERVER);
-                let (status, headers) = (response.status(), response.headers().clone());
-                (call, Err(error.with_response(status, headers, [])))
-            }
-            Ok(response) => {
-                let (status, headers) = (response.status(), response.headers().clone());
-                trace::succeeded(&span, &call, status);
-                let stream = ByteStream::new(response, call);
-                return Ok(Response::new(stream, status, headers));
-            }
+        let begun = match begun {
+            Err(error) => return trace::end(&span, &call, Err(error)),
+            Ok(begun) => begun,
         };
-        trace::end(&span, &call, result)
+        let (status, headers) = (begun.response.status(), begun.response.headers().clone());
+        if raw_reply::is_html(&headers) {
+            let error = call.error(ErrorKind::UnexpectedBody, raw_reply::NOT_A_PREFECT_SERVER);
+            let error = error.with_response(status, headers, []);
+            return trace::end(&span, &call, Err(error));
+        }
+        trace::succeeded(&span, &call, status);
+        let stream = ByteStream::new(begun, call);
+        Ok(Response::new(stream, status, headers))
     }
 }

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::call::Call;
 use super::response::Response as TypedResponse;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, sent_at};
 
 /// A reply whose body has been read.
 #[derive(Clone)]
@@ -21,9 +21,7 @@ pub(super) struct RawReply {
 impl RawReply {
     /// The time at which the server sent the reply, by its own clock.
     pub(super) fn date(&self) -> DateTime<Utc> {
-        let date = self.headers.get(DATE);
-        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
-        date.map_or_else(Utc::now, |date| date.to_utc())
+        sent_at(&self.headers).unwrap_or_else(Utc::now)
     }
 
     /// Decodes a JSON body.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use futures_util::TryFutureExt as _;
 use reqwest::header::HeaderValue;
 use reqwest::{Request, RequestBuilder, Response, StatusCode};
 
@@ -51,7 +53,13 @@ enum BodyMode {
 /// A successful reply.
 enum Outcome {
     Complete(RawReply),
-    Stream(Response),
+    Stream(BegunStream),
+}
+
+/// A reply that is streamed, and its first part, unless it is empty.
+pub(super) struct BegunStream {
+    pub response: Response,
+    pub first: Option<Bytes>,
 }
 
 impl<'a> RetryLoop<'a> {
@@ -91,13 +99,14 @@ impl<'a> RetryLoop<'a> {
         }
     }
 
-    /// Sends the call and returns the response, whose body has not been read.
-    pub(super) async fn response(
+    /// Sends the call and returns the response, of whose body only the first part has been read: a reply that breaks
+    /// off before is requested again.
+    pub(super) async fn stream(
         &mut self,
         prerequisites: &impl Prerequisites,
-    ) -> Result<Response> {
+    ) -> Result<BegunStream> {
         match self.run(BodyMode::Stream, prerequisites).await? {
-            Outcome::Stream(response) => Ok(response),
+            Outcome::Stream(begun) => Ok(begun),
             Outcome::Complete(_) => unreachable!("a stream was requested"),
         }
     }
@@ -175,8 +184,10 @@ impl<'a> RetryLoop<'a> {
         let mut request =
             request.ok_or_else(|| refused("the request's body cannot be sent twice"))?;
         for interceptor in context.channel.interceptors() {
-            let intercepted = interceptor.intercept(&mut request).await;
-            intercepted.map_err(|error| refused("an interceptor failed").with_source(error))?;
+            let intercepted = interceptor
+                .intercept(&mut request)
+                .map_err(|error| refused("an interceptor failed").with_source(error));
+            context.within_deadline(intercepted).await?;
         }
         let token = prerequisites.before_attempt(context, &mut request);
         let token = context.within_deadline(token).await?;
@@ -216,7 +227,10 @@ impl<'a> RetryLoop<'a> {
         connections.answered(&response);
         let status = response.status();
         if status.is_success() && body_mode == BodyMode::Stream {
-            return Ok(Outcome::Stream(response));
+            // Bounded by the time between two parts.
+            let first = response.chunk().await;
+            let first = first.map_err(|error| Failure::incomplete(call.unanswered(error)))?;
+            return Ok(Outcome::Stream(BegunStream { response, first }));
         }
         let headers = std::mem::take(response.headers_mut());
         if status.is_redirection() {
@@ -356,7 +370,7 @@ impl Outcome {
     fn status(&self) -> StatusCode {
         match self {
             Self::Complete(reply) => reply.status,
-            Self::Stream(response) => response.status(),
+            Self::Stream(begun) => begun.response.status(),
         }
     }
 }

@@ -16,11 +16,14 @@ use super::wait_queue::WaitQueues;
 use crate::client::{Background, Service, Services};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raw;
-use crate::runtime::Backoff;
+use crate::runtime::{Backoff, SleepDetector};
 
 /// How long the renewal loop sleeps when it was woken and finds no lease: a lease that begins now is not
 /// due before.
 const IDLE_WAKE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether the machine has slept while leases are held.
+const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(100);
 
 /// How many leases are renewed at once.
 const MAX_RENEWALS_AT_ONCE: usize = 64;
@@ -236,8 +239,17 @@ impl State {
         }
         let next = self.leases.values().filter_map(|managed| managed.due).min();
         let is_idle = woken && self.leases.is_empty();
-        self.wakes_at = next.or_else(|| is_idle.then(|| now + IDLE_WAKE_INTERVAL));
+        self.wakes_at = match next {
+            Some(next) => Some(next.min(now + CLOCK_CHECK_INTERVAL)),
+            None => is_idle.then(|| now + IDLE_WAKE_INTERVAL),
+        };
         due
+    }
+
+    fn set_all_due(&mut self, now: Instant) {
+        for managed in self.leases.values_mut() {
+            managed.due = managed.due.map(|_| now);
+        }
     }
 }
 
@@ -276,13 +288,19 @@ impl ManagedLease {
 /// Renews each lease when it is due, until the manager is dropped.
 async fn renew_loop(background: Arc<Background>, shared: Arc<Shared>) {
     let (raw, mut woken) = (background.raw(), false);
+    let mut sleep_detector = SleepDetector::new();
     loop {
         let clock = raw.channel().clock();
         let now = clock.now();
+        let has_slept = sleep_detector.has_slept();
         let (due, wakes_at) = {
             let mut state = shared.state();
             if state.is_closed {
                 return;
+            }
+            if has_slept {
+                // Only the server knows which leases are left.
+                state.set_all_due(now);
             }
             (state.take_due(now, woken), state.wakes_at)
         };

@@ -23,7 +23,7 @@ use crate::types::{ConcurrencyLimitWithLeaseResponse, MinimalConcurrencyLimitRes
 /// free when the lease has ended.
 ///
 /// The duration of a lease is measured by a clock that stands still while the machine sleeps. A program that
-/// was asleep learns that it has lost a lease at the next renewal, within a third of the lease.
+/// was asleep learns within 100 s that it has lost a lease.
 #[must_use = "slots are given back when this is dropped"]
 pub struct SlotGuard {
     limits: Vec<MinimalConcurrencyLimitResponse>,

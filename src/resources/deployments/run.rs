@@ -226,10 +226,11 @@ impl RunDeployment {
         if let Some(found) = found.filter(|_| self.checks) {
             parameter_check::check(&self.client, &found, given.unwrap_or_default()).await?;
         }
-        let due = self.scheduled.unwrap_or_else(Utc::now);
-        let state = StateCreate::new(StateType::Scheduled)
-            .name("Scheduled")
-            .state_details(StateDetails::new().scheduled_time(due));
+        let mut state = StateCreate::new(StateType::Scheduled).name("Scheduled");
+        // Without a time, the server sets its own: our clock may differ.
+        if let Some(due) = self.scheduled {
+            state = state.state_details(StateDetails::new().scheduled_time(due));
+        }
         let run = self.run.state(state);
         let run = deployments.create_flow_run(id, &run).await?;
         Ok(FlowRunHandle::new(self.client, run))

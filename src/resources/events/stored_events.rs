@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::header::HeaderMap;
 use tokio::sync::Mutex;
 
 use super::deduplicator::Deduplicator;
-use crate::error::Result;
+use crate::error::{Result, sent_at};
 use crate::query::{ListRequest as _, Position};
 use crate::raw;
 use crate::retry::RetryPolicy;
@@ -160,7 +159,7 @@ impl<'a> StoredEvents<'a> {
             }
             Err(error) => return Err(error),
         };
-        let now = date(counted.headers());
+        let now = sent_at(counted.headers());
         let deduplicator = self.deduplicator.lock().await;
         let mut spans: Vec<Span> = Vec::new();
         for span in counted.into_inner() {
@@ -176,18 +175,6 @@ impl<'a> StoredEvents<'a> {
         }
         Ok((spans, now))
     }
-}
-
-/// Returns the server's time, from the `Date` header of a reply, or ours if there is none.
-pub(super) async fn server_time(raw: &raw::Client) -> Result<DateTime<Utc>> {
-    let reply = raw.read_events(&ReadEventsRequest::new().limit(1)).await?;
-    Ok(date(reply.headers()).unwrap_or_else(Utc::now))
-}
-
-fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
-    let date = headers.get(reqwest::header::DATE)?.to_str().ok()?;
-    let date = DateTime::parse_from_rfc2822(date).ok()?;
-    Some(date.to_utc())
 }
 
 /// Reads the stored events of a span, the oldest first.

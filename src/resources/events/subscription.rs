@@ -18,10 +18,11 @@ use tokio::sync::{Mutex, mpsc};
 use super::deduplicator::Deduplicator;
 use super::event_update::EventUpdate;
 use super::generated::Events;
-use super::stored_events::{DATED_AHEAD, STORAGE_DELAY, StoredEvents, read_stored, server_time};
+use super::stored_events::{DATED_AHEAD, STORAGE_DELAY, StoredEvents, read_stored};
 use crate::client::{Background, Client};
 use crate::error::{Error, Result};
 use crate::raw;
+use crate::resources::server_time::server_time;
 use crate::types::{EventFilter, EventNameFilter, EventResourceFilter};
 
 /// How many updates are buffered until the program receives them.

@@ -22,8 +22,21 @@ impl FlowRunInputs<'_> {
     /// ```
     pub async fn get(self, key: &str) -> Result<String> {
         let raw = self.client.raw();
-        let reply = raw.read_flow_run_input(&self.flow_run_id, key).await?;
-        String::from_utf8(reply.into_inner().try_collect().await?).map_err(|error| {
+        let mut failures = 0;
+        let value = loop {
+            let reply = raw.read_flow_run_input(&self.flow_run_id, key).await?;
+            match reply.into_inner().try_collect().await {
+                Ok(value) => break value,
+                // The reply broke off, after its retries were over.
+                Err(error) => {
+                    failures += 1;
+                    if !raw.channel().wait_after(failures).await {
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        String::from_utf8(value).map_err(|error| {
             let message = "the value of the input is not UTF-8 text";
             Error::new(ErrorKind::Decode, message).with_source(error)
         })

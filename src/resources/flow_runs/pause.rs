@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::generated::FlowRuns;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raw::Response;
+use crate::resources::server_time::server_time;
 use crate::types::{
     Json, OrchestrationResult, ResumeFlowRunRequest, SetFlowRunStateRequest, StateCreate,
     StateDetails, StateType,
@@ -15,7 +16,7 @@ use crate::types::{
 
 impl FlowRuns<'_> {
     /// Proposes to pause a running run, for at most this long: `POST /flow_runs/{id}/set_state`. The reply
-    /// contains whether the server's rules accept the proposal.
+    /// contains whether the server's rules accept the proposal. The end is by the server's clock: `GET /health`.
     ///
     /// # Errors
     ///
@@ -33,9 +34,7 @@ impl FlowRuns<'_> {
     /// # }
     /// ```
     pub async fn pause(self, id: Uuid, at_most: Duration) -> Result<OrchestrationResult> {
-        let at_most = chrono::Duration::from_std(at_most).ok();
-        let until = at_most.and_then(|at_most| Utc::now().checked_add_signed(at_most));
-        let until = until.ok_or_else(|| Error::invalid_request("a pause cannot last so long"))?;
+        let until = self.after(at_most, "a pause cannot last so long").await?;
         let state = StateCreate::new(StateType::Paused)
             .name("Paused")
             .state_details(StateDetails::new().pause_timeout(until));
@@ -45,7 +44,8 @@ impl FlowRuns<'_> {
 
     /// Proposes to suspend a running run of a deployment: `POST /flow_runs/{id}/set_state`. The run ends at
     /// its next task, and starts anew when it is [resumed](Self::resume); tasks with stored results are not
-    /// run again. Without `at_most` the suspension has no time limit; after `at_most` the run can only fail.
+    /// run again. Without `at_most` the suspension has no time limit; after `at_most`, by the
+    /// server's clock (`GET /health`), the run can only fail.
     ///
     /// [`outcome`](OrchestrationResult::outcome) returns whether the server's rules accept the proposal. They
     /// do not for a run that is not running, has no deployment, or is a sub-flow run.
@@ -72,17 +72,26 @@ impl FlowRuns<'_> {
             // The server accepts one suspension for each key.
             .pause_key(Uuid::new_v4().to_string());
         if let Some(at_most) = at_most {
-            let at_most = chrono::Duration::from_std(at_most).ok();
-            let until = at_most.and_then(|at_most| Utc::now().checked_add_signed(at_most));
-            let until =
-                until.ok_or_else(|| Error::invalid_request("a suspension cannot last so long"))?;
-            details = details.pause_timeout(until);
+            let until = self.after(at_most, "a suspension cannot last so long");
+            details = details.pause_timeout(until.await?);
         }
         let state = StateCreate::new(StateType::Paused)
             .name("Suspended")
             .state_details(details);
         self.set_state(id, &SetFlowRunStateRequest::new(state))
             .await
+    }
+
+    /// The time this long from now, by the server's clock.
+    async fn after(&self, duration: Duration, too_long: &str) -> Result<DateTime<Utc>> {
+        let after = |time: DateTime<Utc>| {
+            let duration = chrono::Duration::from_std(duration).ok()?;
+            time.checked_add_signed(duration)
+        };
+        let too_long = || Error::invalid_request(too_long);
+        // Before anything is sent.
+        after(Utc::now()).ok_or_else(too_long)?;
+        after(server_time(self.client.raw()).await?).ok_or_else(too_long)
     }
 
     /// Resumes a paused run: `GET /flow_runs/{id}`, then `POST /flow_runs/{id}/resume`.

@@ -1,15 +1,12 @@
 //! Letting a flow run that has ended run again.
 
-use chrono::Utc;
 use uuid::Uuid;
 
 use super::generated::FlowRuns;
 use super::is_terminal::is_terminal;
 use super::proposal::SET_STATE;
 use crate::error::{Error, ErrorKind, Result};
-use crate::types::{
-    OrchestrationResult, SetFlowRunStateRequest, StateCreate, StateDetails, StateType,
-};
+use crate::types::{OrchestrationResult, SetFlowRunStateRequest, StateCreate, StateType};
 
 impl FlowRuns<'_> {
     /// Schedules a run that has ended to run again, now: `GET /flow_runs/{id}`, then
@@ -45,8 +42,8 @@ impl FlowRuns<'_> {
             return Err(Error::new(ErrorKind::Conflict, message).with_operation(SET_STATE));
         }
         let state = StateCreate::new(StateType::Scheduled)
-            .name("Scheduled")
-            .state_details(StateDetails::new().scheduled_time(Utc::now()));
+            // Without a time: the server sets its own.
+            .name("Scheduled");
         self.set_state(id, &SetFlowRunStateRequest::new(state))
             .await
     }

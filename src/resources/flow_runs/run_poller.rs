@@ -89,11 +89,11 @@ async fn poll_loop(raw: &raw::Client, shared: &Shared) {
         .with_retry(RetryPolicy::none())
         .with_timeout(poll_timeout);
     let mut next = NextPoll::now();
-    let mut failing_since = None;
+    let (mut failing_since, mut largest_page) = (None, 0);
     loop {
         let begun = Instant::now();
         let plan = shared.begin_poll(next.scope(begun));
-        let polled = poll_all(&once, &plan, shared).await;
+        let polled = poll_all(&once, &plan, shared, &mut largest_page).await;
         let retry_after = match polled {
             Ok(()) => {
                 failing_since = None;
@@ -138,6 +138,7 @@ async fn poll_all(
     raw: &raw::Client,
     plan: &PollPlan,
     shared: &Shared,
+    largest_page: &mut usize,
 ) -> Result<(), (Vec<Uuid>, Error)> {
     let (mut unread, mut failure) = (Vec::new(), None);
     let every_state = plan.every_state.chunks(IDS_PER_REQUEST);
@@ -151,7 +152,12 @@ async fn poll_all(
             unread.extend_from_slice(chunk);
             continue;
         }
-        match poll_chunk(raw, plan.number, chunk, only_ended, shared).await {
+        let chunk_plan = ChunkPlan {
+            poll: plan.number,
+            runs: chunk,
+            only_ended,
+        };
+        match poll_chunk(raw, chunk_plan, shared, largest_page).await {
             Ok(()) => {}
             Err(error) if error.is_permanent() => {
                 publish_failure(shared, plan.number, chunk, error);
@@ -175,14 +181,26 @@ fn publish_failure(shared: &Shared, poll: u64, runs: &[Uuid], error: Error) {
     }
 }
 
-/// Reads these runs, or those of them that have ended.
+/// The runs of one request.
+struct ChunkPlan<'a> {
+    poll: u64,
+    runs: &'a [Uuid],
+    /// Whether only those are read that have ended.
+    only_ended: bool,
+}
+
+/// Reads the runs of a chunk.
 async fn poll_chunk(
     raw: &raw::Client,
-    poll: u64,
-    runs: &[Uuid],
-    only_ended: bool,
+    plan: ChunkPlan<'_>,
     shared: &Shared,
+    largest_page: &mut usize,
 ) -> Result<()> {
+    let ChunkPlan {
+        poll,
+        runs,
+        only_ended,
+    } = plan;
     let mut missing: HashSet<Uuid> = runs.iter().copied().collect();
     // The server may return fewer runs than it is asked for; then it is asked for the others. (By an offset, a run would
     // be skipped when another is deleted meanwhile.)
@@ -195,6 +213,9 @@ async fn poll_chunk(
         }
         let body = ReadFlowRunsRequest::new().flow_runs(filter);
         let page = raw.read_flow_runs(&body).await?.into_inner();
+        // Of the others, none has ended, as far as can be told: a server may be set to return fewer at a time.
+        let is_last = only_ended && page.len() < *largest_page;
+        *largest_page = page.len().max(*largest_page);
         if page.is_empty() {
             break;
         }
@@ -206,6 +227,9 @@ async fn poll_chunk(
         if missing.len() == before {
             let what = "the server returns other flow runs than it is asked for";
             return Err(Error::new(ErrorKind::UnexpectedBody, what));
+        }
+        if is_last {
+            break;
         }
     }
     if only_ended {

@@ -3,4 +3,5 @@
 mod faults;
 mod hooks;
 mod lost_replies;
+mod scale;
 mod unpolled;

@@ -38,9 +38,13 @@ impl SlotServer {
         Self { server, slots }
     }
 
+    pub fn url(&self) -> String {
+        format!("{}/api", self.server.uri())
+    }
+
     /// The builder of a client whose waits take real time.
     pub fn builder(&self) -> ClientBuilder {
-        let builder = plain(&format!("{}/api", self.server.uri()));
+        let builder = plain(&self.url());
         builder.clock(super::FastClock::new(1))
     }
 

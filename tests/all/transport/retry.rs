@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
+use prefect_sdk::client::Interceptor;
 use prefect_sdk::reqwest::StatusCode;
 use prefect_sdk::types::FlowCreate;
 use prefect_sdk::{Client, Error, RetryPolicy};
@@ -215,6 +217,53 @@ async fn no_wait_goes_beyond_the_deadline() {
     let (result, requests, waits) = run([refusal(503)], policy).await;
     assert_eq!(result.expect_err("over").attempts(), 3);
     assert_eq!((requests, waits), (3, vec![2.0, 4.0]));
+}
+
+/// The program's own code counts as well.
+#[tokio::test]
+async fn the_deadline_ends_an_interceptor_too() {
+    struct Endless;
+
+    impl Interceptor for Endless {
+        fn intercept<'a>(
+            &'a self,
+            _: &'a mut prefect_sdk::reqwest::Request,
+        ) -> BoxFuture<'a, Result<(), Box<dyn std::error::Error + Send + Sync>>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    let policy = RetryPolicy::default().deadline(Duration::from_millis(50));
+    let server = Scripted::start([flow()]).await;
+    let client = server.builder().retry(policy).interceptor(Endless).build();
+    let client = client.expect("a client");
+    let created = tokio::time::timeout(Duration::from_secs(60), create(&client)).await;
+    let error = created.expect("in time").expect_err("too late");
+    assert!(error.is_timeout() && !error.may_have_happened(), "{error}");
+    assert!(server.requests().is_empty());
+}
+
+/// A reply that breaks off before it has begun is requested again, as any reply.
+#[tokio::test]
+async fn a_stream_is_retried_until_it_has_begun() {
+    let broken = Step::Half(Box::new(Step::Reply(200, Vec::new(), "ab".to_owned())));
+    let whole = Step::Reply(
+        200,
+        vec![("content-type", "text/csv".to_owned())],
+        "a,b".to_owned(),
+    );
+    let server = Scripted::start([Step::Drop, refusal(503), broken.clone(), whole.clone()]).await;
+    let client = server.client();
+    let csv = client.flow_runs().download_logs(Uuid::new_v4());
+    let csv = csv.await.expect("begun").try_collect().await;
+    assert_eq!(csv.expect("complete"), b"a,b");
+    assert_eq!(server.requests().len(), 4);
+
+    let later = Step::Half(Box::new(Step::Reply(200, Vec::new(), "a,b,c".to_owned())));
+    let server = Scripted::start([broken, later, whole]).await;
+    let client = server.client();
+    let inputs = client.flow_runs().inputs(Uuid::new_v4());
+    assert_eq!(inputs.get("key").await.expect("read"), "a,b");
 }
 
 #[tokio::test]
