@@ -1,14 +1,16 @@
 //! Taking slots, waiting for them and giving them back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::Notify;
 
 use super::{a_limit, done, held, until_held};
-use crate::support::{Scripted, live, unique};
+use crate::support::{Scripted, live, live_builder, unique};
 
 /// How long the server may take to free a slot: milliseconds if it is idle; while others write to it, it
-/// may block for a minute.
+/// may block for a minute. It is less than the leases of these tests: their end frees slots, too.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(90);
 
 #[tokio::test]
@@ -38,12 +40,14 @@ async fn slots_of_all_limits_are_taken_and_given_back() {
 
 #[tokio::test]
 async fn a_slot_that_is_dropped_is_given_back() {
-    let client = live().await;
+    let (client, holder) = (live().await, live().await);
     let limit = a_limit(&client, 1).await;
-    let slot = client.concurrency(&limit).acquire().await.expect("free");
+    let slot = holder.concurrency(&limit).acquire().await.expect("free");
     assert_eq!(held(&client, &limit).await, 1);
     drop(slot);
-    until_held(&client, &limit, 0, RELEASE_TIMEOUT).await;
+    let given_back = holder.shutdown(RELEASE_TIMEOUT).await;
+    given_back.expect("given back");
+    assert_eq!(held(&client, &limit).await, 0);
 }
 
 /// The last clone of a client is dropped before its slot.
@@ -51,8 +55,17 @@ async fn a_slot_that_is_dropped_is_given_back() {
 async fn a_slot_outlives_its_client() {
     let client = live().await;
     let limit = a_limit(&client, 1).await;
-    let other = live().await;
+    let renewed = Arc::new(Notify::new());
+    let told = Arc::clone(&renewed);
+    let other = live_builder().await.observer(move |attempt| {
+        if attempt.operation() == "renew_concurrency_lease" && attempt.error().is_none() {
+            told.notify_one();
+        }
+    });
+    let other = other.build().expect("a client");
     let slot = other.concurrency(&limit).acquire().await.expect("free");
+    // From now on the lease lasts longer than this test waits.
+    renewed.notified().await;
     drop(other);
     drop(slot);
     until_held(&client, &limit, 0, RELEASE_TIMEOUT).await;
@@ -73,12 +86,15 @@ async fn a_body_that_takes_too_long_leaves_no_slot_behind() {
     let client = live().await;
     let limit = a_limit(&client, 1).await;
     let both = [limit.clone(), a_limit(&client, 1).await];
-    let limits = client.concurrency(&both);
+    let holder = live().await;
+    let limits = holder.concurrency(&both);
     let body = limits.run(std::future::pending::<()>());
     let ended = tokio::time::timeout(Duration::from_secs(1), body).await;
     ended.expect_err("it takes too long");
+    let given_back = holder.shutdown(RELEASE_TIMEOUT).await;
+    given_back.expect("given back");
     for limit in &both {
-        until_held(&client, limit, 0, RELEASE_TIMEOUT).await;
+        assert_eq!(held(&client, limit).await, 0);
     }
 }
 

@@ -296,8 +296,9 @@ async fn many_waiters_share_a_socket_and_few_requests() {
         start.elapsed().as_secs_f64(),
     );
     println!("{requests} requests in {seconds:.1} s");
+    // One for each end would be 200.
     assert!(
-        (requests as f64) < 20.0 * (seconds + 1.0),
+        (requests as f64) < 25.0 + seconds,
         "{requests} in {seconds}"
     );
     assert_eq!(websocket_proxy.sockets(), 1);

@@ -1,5 +1,7 @@
 //! Watching real runs of a real flow: every state and every line, each once and in order.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use prefect_sdk::types::*;
@@ -7,7 +9,7 @@ use prefect_sdk::{Client, LocalServer, flow_runs::RunUpdate};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Flows, SocketMode, WebSocketProxy, live, unique};
+use crate::support::{Flows, SocketMode, WebSocketProxy, live, live_builder, unique};
 
 /// Starts a run of the flow, and returns its id.
 async fn a_real_run(client: &Client, flows: &Flows, parameters: Value) -> Uuid {
@@ -147,12 +149,24 @@ async fn a_run_that_is_not_there_is_an_error() {
 
 /// Such a run has only states: no program executes it and logs.
 #[tokio::test]
-async fn dropping_the_updates_ends_the_watch() {
-    let client = live().await;
-    let flow = crate::support::a_flow(&client).await;
-    let run = crate::support::a_run(&client, flow, |run| run).await;
+async fn a_watch_that_is_dropped_sends_nothing_more() {
+    let server = live().await;
+    let flow = crate::support::a_flow(&server).await;
+    let run = crate::support::a_run(&server, flow, |run| run).await;
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    let client = live_builder().await.observer(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let client = client.build().expect("a client");
     let mut updates = client.flow_runs().watch(run);
     let first = updates.next().await.expect("sent").expect("no error");
     assert!(matches!(first, RunUpdate::State(_)), "{first:?}");
+    let watched = requests.load(Ordering::SeqCst);
+    // A watch that nobody polls does nothing, either.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(requests.load(Ordering::SeqCst), watched);
     drop(updates);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(requests.load(Ordering::SeqCst), watched);
 }
