@@ -2,5 +2,6 @@
 
 mod control;
 mod handle;
+mod polling;
 mod wait;
 mod watch;

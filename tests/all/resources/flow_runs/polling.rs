@@ -1,0 +1,149 @@
+//! How runs, lines and events are asked for: how many at a time, and how often.
+
+use std::future::IntoFuture as _;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use prefect_sdk::Client;
+use prefect_sdk::types::{FlowRunResponse, StateType};
+use serde_json::{Value, json};
+use uuid::Uuid;
+use wiremock::matchers::{any, path};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+use crate::support::{SocketMode, WebSocketProxy, a_flow, a_run, live, plain};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How long it is observed what is sent.
+const A_WHILE: Duration = Duration::from_secs(5);
+
+fn client_of(server: &MockServer) -> Client {
+    let builder = plain(&format!("{}/api", server.uri()));
+    builder.build().expect("a client")
+}
+
+/// Once it is known that they exist, only runs that have ended are asked for, many at a time.
+#[tokio::test]
+async fn replies_about_runs_that_go_on_are_empty() {
+    const RUNS: usize = 1000;
+    let (has_ended, asked) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(Mutex::new(Vec::new())),
+    );
+    let (ended, noted) = (Arc::clone(&has_ended), Arc::clone(&asked));
+    let server = MockServer::start().await;
+    let filter = Mock::given(path("/api/flow_runs/filter"));
+    let respond = move |request: &Request| {
+        let body: Value = request.body_json().expect("JSON");
+        let states = &body["flow_runs"]["state"]["type"]["any_"];
+        let ids = body["flow_runs"]["id"]["any_"].as_array().expect("ids");
+        noted
+            .lock()
+            .expect("not poisoned")
+            .push((ids.len(), states.clone()));
+        let state = match ended.load(Ordering::SeqCst) {
+            true => "COMPLETED",
+            false => "RUNNING",
+        };
+        let is_asked_for = states.is_null()
+            || states
+                .as_array()
+                .is_some_and(|states| states.contains(&json!(state)));
+        let run = |id: &Value| {
+            json!({ "id": id, "flow_id": Uuid::nil(), "created": null, "updated": null,
+                    "state_type": state })
+        };
+        let page = ids.iter().filter(|_| is_asked_for).take(200).map(run);
+        ResponseTemplate::new(200).set_body_json(page.collect::<Vec<_>>())
+    };
+    filter.respond_with(respond).mount(&server).await;
+    let client = client_of(&server);
+    let ids: Vec<_> = (1..=RUNS as u128).map(Uuid::from_u128).collect();
+    let waiting = client
+        .flow_runs()
+        .wait_all(ids)
+        .timeout(MINUTE)
+        .into_future();
+    let waiting = tokio::spawn(waiting);
+    let all_at_once = (RUNS, json!(["COMPLETED", "FAILED", "CANCELLED", "CRASHED"]));
+    while !asked.lock().expect("not poisoned").contains(&all_at_once) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    has_ended.store(true, Ordering::SeqCst);
+    let runs = waiting.await.expect("no panic").expect("all have ended");
+    let is_completed = |run: &FlowRunResponse| *run.state_type == Some(StateType::Completed);
+    assert!(runs.iter().all(is_completed));
+    let asked = asked.lock().expect("not poisoned");
+    let whatever_state = asked.iter().filter(|(_, states)| states.is_null());
+    let whatever_state: usize = whatever_state.map(|(ids, _)| ids).sum();
+    assert_eq!(whatever_state, RUNS, "each once");
+}
+
+/// A server that answers 429 to what is asked for repeatedly, and counts these requests.
+async fn an_overloaded_server(
+    asked: &'static str,
+    retry_after: &'static str,
+) -> (MockServer, Arc<AtomicUsize>) {
+    let (server, count) = (MockServer::start().await, Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&count);
+    let respond = move |request: &Request| {
+        if !request.url.path().ends_with(asked) {
+            return ResponseTemplate::new(404);
+        }
+        counted.fetch_add(1, Ordering::SeqCst);
+        ResponseTemplate::new(429).insert_header("retry-after", retry_after)
+    };
+    Mock::given(any())
+        .respond_with(respond)
+        .mount(&server)
+        .await;
+    (server, count)
+}
+
+#[tokio::test]
+async fn a_wait_asks_again_when_the_server_says() {
+    let (server, count) = an_overloaded_server("/flow_runs/filter", "300").await;
+    let client = client_of(&server);
+    let wait = client.flow_runs().wait(Uuid::new_v4()).timeout(A_WHILE);
+    assert!(wait.await.expect_err("no answer").is_timeout());
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_watch_asks_again_when_the_server_says() {
+    let (server, count) = an_overloaded_server("/flow_run_states/", "300").await;
+    let mut updates = client_of(&server).flow_runs().watch(Uuid::new_v4());
+    let update = tokio::time::timeout(A_WHILE, updates.next()).await;
+    update.expect_err("no answer");
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_subscription_asks_again_when_the_server_says() {
+    let (server, count) = an_overloaded_server("/events/count-by/time", "300").await;
+    let empty = json!({"events": [], "total": 0, "next_page": null});
+    let stored = Mock::given(path("/api/events/filter"));
+    let stored = stored.respond_with(ResponseTemplate::new(200).set_body_json(empty));
+    stored.with_priority(1).mount(&server).await;
+    let subscription = client_of(&server).events().subscribe().start().await;
+    let mut subscription = subscription.expect("started");
+    let update = tokio::time::timeout(2 * A_WHILE, subscription.next()).await;
+    update.expect_err("no event, and no error");
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+/// It was opened again every second, and each time all runs were read.
+#[tokio::test]
+async fn a_socket_that_does_not_stay_open_is_opened_ever_less_often() {
+    let server = live().await;
+    let run = a_run(&server, a_flow(&server).await, |run| run).await;
+    let mode = SocketMode::Lives(Duration::from_millis(300));
+    let proxy = WebSocketProxy::start(server.api_url(), mode).await;
+    let client = proxy.client();
+    let wait = client.flow_runs().wait(run).timeout(2 * A_WHILE);
+    assert!(wait.await.expect_err("it goes on").is_timeout());
+    // At once, and after about 1, 2, 4 and 8 s.
+    assert!(proxy.sockets() <= 5, "{}", proxy.sockets());
+}
