@@ -3,20 +3,27 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{self, Runtime};
 use tokio::task::block_in_place;
+use tracing::level_filters::LevelFilter;
 
 use super::services::{Service, Services};
 use crate::error::{Error, Result};
 use crate::raw;
 use crate::transport::Channel;
 
+/// How long a thread is kept that has taken over while another was blocked.
+const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(60);
+
 /// A runtime with a thread and connections of its own, because the program's connections are driven by the program's
 /// threads. It ends when this is dropped and its jobs have ended.
 pub(crate) struct Background {
     runtime: Arc<OwnRuntime>,
     raw: Arc<raw::Client>,
+    /// Whether the program has hooks, which may block.
+    has_hooks: bool,
 }
 
 struct OwnRuntime(Option<Runtime>);
@@ -24,11 +31,14 @@ struct OwnRuntime(Option<Runtime>);
 impl Service for Background {
     fn start(services: &Services) -> Result<Self> {
         let transport = services.transport().with_own_connections()?;
+        let channel = transport.channel();
+        let has_hooks = !(channel.interceptors().is_empty() && channel.observers().is_empty());
         let raw = Arc::new(raw::Client::with_transport(transport));
         // One thread does all the work. Another takes over while a job blocks.
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("prefect-sdk")
+            .thread_keep_alive(THREAD_KEEP_ALIVE)
             .enable_all()
             .build();
         let runtime = runtime.map_err(|error| {
@@ -38,6 +48,7 @@ impl Service for Background {
         Ok(Self {
             runtime: Arc::new(OwnRuntime(Some(runtime))),
             raw,
+            has_hooks,
         })
     }
 }
@@ -64,9 +75,16 @@ impl Background {
     /// block: meanwhile all other jobs go on.
     pub(crate) fn spawn(&self, job: impl Future<Output = ()> + Send + 'static) {
         let (runtime, own) = (self.runtime.0.as_ref(), Arc::clone(&self.runtime));
+        let has_hooks = self.has_hooks;
         let job = async move {
             let mut job = pin!(job);
-            poll_fn(|context| block_in_place(|| job.as_mut().poll(context))).await;
+            poll_fn(
+                |context| match has_hooks || LevelFilter::current() != LevelFilter::OFF {
+                    true => block_in_place(|| job.as_mut().poll(context)),
+                    false => job.as_mut().poll(context),
+                },
+            )
+            .await;
             drop(own);
         };
         // There is a runtime until this is dropped.

@@ -69,13 +69,14 @@ impl Client {
         self.with_raw(self.raw.with_timeout(timeout))
     }
 
-    /// Ends all that this client and its clones do in the background, so that nothing is left behind when the
-    /// process ends: waits until slots that were held are given back, and until the events of emitters are
-    /// sent, at most for this long. Call it at the end of a program, once guards and emitters are dropped.
+    /// Finishes what this client and its clones would leave behind when the process ends: waits until slots that
+    /// were held are given back, and until the events of emitters are sent, at most for this long. Call it at the
+    /// end of a program, once guards are dropped.
     ///
     /// From the call on, waiting for slots ends with an error, emitters take no more events, and nothing more
-    /// can be begun in the background; other calls go on. Nothing is undone: slots whose guard is still alive
-    /// stay held until it is dropped, or until their lease ends.
+    /// can be begun in the background; what has begun and leaves nothing behind, such as a wait for a run, goes
+    /// on, and so do other calls. Nothing is undone: slots whose guard is still alive stay held until it is
+    /// dropped, or until their lease ends.
     ///
     /// # Errors
     ///
@@ -97,7 +98,7 @@ impl Client {
         if unfinished.is_empty() {
             return Ok(());
         }
-        let what = format!("after {timeout:?}, {}", unfinished.join(", "));
+        let what = format!("within {timeout:?}, {}", unfinished.join(", "));
         Err(Error::new(ErrorKind::Timeout, what).with_outcome(true, true))
     }
 

@@ -79,6 +79,11 @@ impl Services {
         // once, the second instance is dropped, which ends it.
         let started = Arc::new(S::start(self)?);
         let mut services = self.started();
+        // Only under the lock it is certain that the service is among those that are finished.
+        if self.is_shut_down.load(Ordering::SeqCst) {
+            drop(services);
+            return Err(Error::shut_down());
+        }
         let service = services.entry(TypeId::of::<S>()).or_insert(started);
         Ok(downcast(service))
     }

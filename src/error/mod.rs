@@ -14,6 +14,7 @@
 mod body;
 mod kind;
 mod response;
+mod sent_at;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -25,7 +26,7 @@ use url::Url;
 
 pub use body::ValidationIssue;
 pub use kind::ErrorKind;
-pub(crate) use response::sent_at;
+pub(crate) use sent_at::sent_at;
 
 /// The operations that take slots of global limits.
 const INCREMENT: &str = "bulk_increment_active_slots";

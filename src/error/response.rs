@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
 use super::body::ErrorBody;
+use super::sent_at::sent_at;
 use super::{Error, ErrorKind};
 
 /// The header that is `true` in the replies of a server under maintenance.
@@ -81,15 +82,10 @@ impl Error {
     }
 }
 
-/// When the server sent a reply with these headers, by its own clock.
-pub(crate) fn sent_at(headers: &HeaderMap) -> Option<chrono::DateTime<chrono::Utc>> {
-    let date = headers.get(DATE)?.to_str().ok()?;
-    let date = chrono::DateTime::parse_from_rfc2822(date).ok()?;
-    Some(date.to_utc())
-}
-
 #[cfg(test)]
 mod tests {
+    use reqwest::header::DATE;
+
     use super::*;
 
     fn with_retry_after(value: &str) -> Option<Duration> {

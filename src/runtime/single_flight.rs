@@ -13,14 +13,14 @@ use tokio::runtime::{self, Handle};
 /// Every task that waits for the work drives it, so that none depends on a task that is no longer polled. When all
 /// of them have gone the work is dropped. No lock is held while it goes on. Tasks of another runtime do the work anew:
 /// its sockets and timers belong to the runtime in which it began.
-pub(crate) struct SingleFlight<T: Clone>(Mutex<Option<(Option<runtime::Id>, Work<T>)>>);
+pub(crate) struct SingleFlight<T: Clone>(Mutex<Vec<(Option<runtime::Id>, Work<T>)>>);
 
 /// Work that may have panicked, as in a hook of the program's.
 type Work<T> = WeakShared<BoxFuture<'static, Option<T>>>;
 
 impl<T: Clone> Default for SingleFlight<T> {
     fn default() -> Self {
-        Self(Mutex::new(None))
+        Self(Mutex::default())
     }
 }
 
@@ -36,14 +36,15 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     ) -> Shared<BoxFuture<'static, Option<T>>> {
         let here = Handle::try_current().ok().map(|runtime| runtime.id());
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let current_here = current.as_ref().filter(|(runtime, _)| *runtime == here);
-        let work = current_here.and_then(|(_, work)| work.upgrade());
-        if let Some(work) = work.filter(|work| work.peek().is_none()) {
+        // Work that has ended, or that everybody has given up, is forgotten.
+        current.retain(|(_, work)| work.upgrade().is_some_and(|work| work.peek().is_none()));
+        let current_here = current.iter().find(|(runtime, _)| *runtime == here);
+        if let Some(work) = current_here.and_then(|(_, work)| work.upgrade()) {
             return work;
         }
         let work = AssertUnwindSafe(start()).catch_unwind();
         let work = work.map(|done| done.ok()).boxed().shared();
-        *current = work.downgrade().map(|work| (here, work));
+        current.extend(work.downgrade().map(|work| (here, work)));
         work
     }
 }

@@ -12,7 +12,7 @@ use super::http_client::{self, POOL_IDLE_TIMEOUT};
 use crate::error::Result;
 
 /// How many runtimes besides the first keep their connections: those that used the client last.
-const MAX_OTHER_RUNTIMES: usize = 8;
+const MAX_OTHER_RUNTIMES: usize = 64;
 
 /// The HTTP clients of a channel.
 pub(super) struct Connections {

@@ -83,13 +83,13 @@ impl Transport {
     }
 
     /// Returns this transport with its own connections and CSRF token, for another runtime: a connection is
-    /// driven by the runtime that opened it. The server's version is not checked again.
+    /// driven by the runtime that opened it. The server's version is checked once for both.
     pub(crate) fn with_own_connections(&self) -> Result<Self> {
         let config = self.channel.config();
         let csrf = config.csrf && !config.cloud;
         Ok(Self {
             channel: self.channel.with_own_connections()?,
-            prerequisites: Arc::new(ServerPrerequisites::new(csrf, false)),
+            prerequisites: Arc::new(self.prerequisites.with_own_token(csrf)),
         })
     }
 

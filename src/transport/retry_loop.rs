@@ -209,16 +209,21 @@ impl<'a> RetryLoop<'a> {
             BodyMode::Stream => connections.for_streams(config),
         };
         let response = http.map_err(Failure::before)?.execute(request);
-        let response = match body_mode {
-            BodyMode::Complete => response.await,
+        let (response, first) = match body_mode {
+            BodyMode::Complete => (response.await, Ok(None)),
+            // A stream has no timeout as a whole.
             BodyMode::Stream => {
-                match tokio::time::timeout(self.context.timeout(), response).await {
-                    Ok(response) => response,
-                    Err(_) => {
-                        let message = "the server did not answer in time";
-                        let error = call.error(ErrorKind::Timeout, message);
-                        return Err(Failure::incomplete(error));
-                    }
+                let begun = async {
+                    let mut response = response.await;
+                    let first = match &mut response {
+                        Ok(response) if response.status().is_success() => response.chunk().await,
+                        _ => Ok(None),
+                    };
+                    (response, first)
+                };
+                match tokio::time::timeout(self.context.timeout(), begun).await {
+                    Ok(begun) => begun,
+                    Err(_) => return Err(self.timed_out()),
                 }
             }
         };
@@ -227,8 +232,6 @@ impl<'a> RetryLoop<'a> {
         connections.answered(&response);
         let status = response.status();
         if status.is_success() && body_mode == BodyMode::Stream {
-            // Bounded by the time between two parts.
-            let first = response.chunk().await;
             let first = first.map_err(|error| Failure::incomplete(call.unanswered(error)))?;
             return Ok(Outcome::Stream(BegunStream { response, first }));
         }
@@ -240,7 +243,14 @@ impl<'a> RetryLoop<'a> {
             true => usize::MAX,
             false => MAX_ERROR_BYTES,
         };
-        let body = raw_reply::read(&mut response, most).await;
+        let body = raw_reply::read(&mut response, most);
+        let body = match body_mode {
+            BodyMode::Complete => body.await,
+            BodyMode::Stream => match tokio::time::timeout(self.context.timeout(), body).await {
+                Ok(body) => body,
+                Err(_) => return Err(self.timed_out()),
+            },
+        };
         let body = body.map_err(|error| Failure::incomplete(call.unanswered(error)))?;
         if !status.is_success() {
             let error = call.refused(status, headers, body);
@@ -257,6 +267,13 @@ impl<'a> RetryLoop<'a> {
             .then(|| replay::as_accepted(&reply))
             .flatten();
         Ok(Outcome::Complete(accepted.unwrap_or(reply)))
+    }
+
+    /// The failure of a stream that has not begun in time.
+    fn timed_out(&self) -> Failure {
+        let message = "the server did not answer in time";
+        let error = self.context.call.error(ErrorKind::Timeout, message);
+        Failure::incomplete(error)
     }
 
     /// The time until the next attempt, if another attempt is allowed.

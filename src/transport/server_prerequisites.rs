@@ -1,6 +1,7 @@
 //! `ServerPrerequisites`: what a call to a Prefect server needs besides its own request: a compatible
 //! version, a CSRF token and, after a lost reply, a check of whether the call was executed.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderValue;
@@ -19,14 +20,22 @@ use crate::error::{Error, Result};
 /// The prerequisites of the calls of a client.
 pub(super) struct ServerPrerequisites {
     csrf: Csrf,
-    version: VersionCheck,
+    version: Arc<VersionCheck>,
 }
 
 impl ServerPrerequisites {
     pub(super) fn new(csrf: bool, version: bool) -> Self {
         Self {
             csrf: Csrf::new(csrf),
-            version: VersionCheck::new(version),
+            version: Arc::new(VersionCheck::new(version)),
+        }
+    }
+
+    /// The same prerequisites with a CSRF token of its own; the version is checked once for both.
+    pub(super) fn with_own_token(&self, csrf: bool) -> Self {
+        Self {
+            csrf: Csrf::new(csrf),
+            version: Arc::clone(&self.version),
         }
     }
 }

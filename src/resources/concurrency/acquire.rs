@@ -48,10 +48,10 @@ const DEFAULT_LEASE: Duration = Duration::from_secs(300);
 ///
 /// # How they are waited for
 ///
-/// The waiters of one client that want slots of the same limits are served in the order in which they came. Only
-/// the first of them asks the server: when slots of these limits are given back by this client, and otherwise
-/// when the server has said to ask again, up to a fifth later (as the retry policy says; at least 0.1 s, at most
-/// 60 s). Each waiter has its own timeout. There is no order between programs.
+/// The waiters of one client that want slots of the same limits are served in the order in which they came. Up to
+/// 64 of them ask at once, but when one is refused only the first: when slots of these limits are given back by
+/// this client, and otherwise when the server has said to ask again, up to a fifth later (as the retry policy
+/// says; at least 0.1 s, at most 60 s). Each waiter has its own timeout. There is no order between programs.
 ///
 /// All requests are sent by the client's own thread, so nothing is left behind after a timeout, or when a
 /// future is dropped: slots that are granted to a waiter that has stopped waiting are given back.
@@ -236,12 +236,13 @@ impl Concurrency {
         let raw = Arc::new(background.raw_for(channel));
         // The lease is counted from the request on, so there must be only one attempt.
         let once = Arc::new(background.raw_once(channel));
-        let lease = self.lease;
+        // From now on, not only from when the job begins.
+        let (lease, unsettled) = (self.lease, leases.unsettled());
         Ok(move || {
             let (leases, raw) = (Arc::clone(&leases), Arc::clone(&raw));
             let (once, body) = (Arc::clone(&once), Arc::clone(&body));
+            let unsettled = unsettled.clone();
             async move {
-                let unsettled = leases.unsettled();
                 let requested_at = once.channel().clock().now();
                 let granted = once.bulk_increment_active_slots_with_lease(&body);
                 let granted = granted.await?.into_inner();

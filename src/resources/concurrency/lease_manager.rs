@@ -73,6 +73,8 @@ struct ManagedLease {
     status: watch::Sender<LeaseStatus>,
     /// When to renew it next, or to find it lost; `None` while a renewal is under way.
     due: Option<Instant>,
+    /// Whether to renew it at once after the renewal under way, which may have been answered long ago.
+    is_due_again: bool,
     failures: u32,
     last_error: Option<Error>,
 }
@@ -80,6 +82,7 @@ struct ManagedLease {
 impl Service for LeaseManager {
     fn start(services: &Services) -> Result<Self> {
         let background: Arc<Background> = services.get()?;
+        let wait_queues = services.get()?;
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             renewals: Semaphore::new(MAX_RENEWALS_AT_ONCE),
@@ -88,23 +91,22 @@ impl Service for LeaseManager {
         background.spawn(renew_loop(Arc::clone(&background), Arc::clone(&shared)));
         Ok(Self {
             background,
-            wait_queues: services.get()?,
+            wait_queues,
             give_backs: Arc::new(Semaphore::new(MAX_GIVE_BACKS_AT_ONCE)),
             shared,
             settled: watch::Sender::new(()),
         })
     }
 
-    /// Ends the waiting for slots, and waits until all slots are given back.
+    /// Waits until all slots are given back.
     fn finish(&self, _: Duration) -> BoxFuture<'_, ()> {
-        self.wait_queues.close();
         self.settled.closed().boxed()
     }
 
     fn unfinished(&self) -> Option<String> {
         let leases = self.settled.receiver_count();
         let plural = if leases == 1 { "" } else { "s" };
-        (leases > 0).then(|| format!("slots under {leases} lease{plural} are not given back"))
+        (leases > 0).then(|| format!("the slots of {leases} lease{plural} are not given back"))
     }
 }
 
@@ -127,6 +129,7 @@ impl LeaseManager {
             duration,
             status,
             due: Some(lease::first_renewal(requested_at, duration)),
+            is_due_again: false,
             failures: 0,
             last_error: None,
         };
@@ -200,7 +203,7 @@ impl State {
         };
         let error = match renewed {
             Some(Ok(())) => {
-                managed.renewed(requested_at);
+                managed.renewed(requested_at, now);
                 return Consequence::None;
             }
             Some(Err(error)) => Some(error),
@@ -248,6 +251,7 @@ impl State {
 
     fn set_all_due(&mut self, now: Instant) {
         for managed in self.leases.values_mut() {
+            managed.is_due_again = managed.due.is_none();
             managed.due = managed.due.map(|_| now);
         }
     }
@@ -259,12 +263,15 @@ impl ManagedLease {
         (self.duration, self.status.borrow().until)
     }
 
-    fn renewed(&mut self, requested_at: Instant) {
+    fn renewed(&mut self, requested_at: Instant, now: Instant) {
         let duration = self.duration;
         let status = LeaseStatus::new(requested_at, duration);
         self.status.send_replace(status);
         (self.failures, self.last_error) = (0, None);
-        self.due = Some(lease::renewal(requested_at, duration));
+        self.due = Some(match std::mem::take(&mut self.is_due_again) {
+            true => now,
+            false => lease::renewal(requested_at, duration),
+        });
     }
 
     /// Records a failure, and returns how long to wait before the next attempt, if there is to be one.
@@ -334,10 +341,7 @@ async fn renew(raw: Arc<raw::Client>, shared: Arc<Shared>, id: Uuid) {
         raw: &raw,
         shared: &shared,
         id,
-        renewed: Some(Err(Error::new(
-            ErrorKind::InvalidRequest,
-            "a hook panicked",
-        ))),
+        renewed: Some(Err(Error::hook_panicked("a lease is not renewed"))),
     };
     let left = until.saturating_duration_since(renewal.requested_at);
     renewal.renewed = match left {

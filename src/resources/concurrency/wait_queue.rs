@@ -1,17 +1,22 @@
 //! `WaitQueue`: the waiters for the slots of the same limits, first come, first served.
 
-use std::collections::HashMap;
-use std::future::ready;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_core::future::BoxFuture;
 use futures_util::FutureExt as _;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
 use crate::client::{Service, Services};
 use crate::error::{Error, Result};
+
+/// How many waiters ask at once while all are granted what they ask for.
+const MAX_ASKING: usize = 64;
+
+/// How many requests in a row are to be granted, after one was refused, until more than one waiter asks at once: slots
+/// that are given back one by one are also granted one by one.
+const GRANTS_IN_TURN: usize = 16;
 
 /// The queues of one client, by the names of the limits. A queue lives as long as anybody is in it.
 pub(crate) struct WaitQueues {
@@ -20,19 +25,42 @@ pub(crate) struct WaitQueues {
     closed: watch::Sender<bool>,
 }
 
-/// The waiters for slots of the same limits. Only the first of them asks the server: if many did, most would be
-/// refused, each in a transaction of the server for which the others wait.
-pub(super) struct WaitQueue {
-    /// Its one permit is the right to ask, which goes to the waiters in the order in which they came.
-    first: Arc<Semaphore>,
-    /// Notified when slots of one of the limits were given back by this client.
-    returned: Notify,
-    /// The time before which the server need not be asked, unless slots are given back.
-    not_before: Mutex<Option<Instant>>,
+/// The waiters for slots of the same limits. When one is refused, only the first of them asks the server, and more
+/// after many grants: if all did, most would be refused, each in a transaction of the server for which the others wait.
+pub(super) struct WaitQueue(Mutex<State>);
+
+struct State {
+    /// In the order in which they came.
+    waiters: BTreeMap<u64, Waiter>,
+    next_number: u64,
+    /// How many requests were granted since one was refused.
+    grants: usize,
+    refusal: Option<Refusal>,
+    /// How often slots were given back.
+    returns: u64,
 }
 
-/// The right of the first waiter to ask.
-pub(super) type Turn = OwnedSemaphorePermit;
+struct Waiter {
+    /// Notified when it may ask, or slots were given back.
+    wake: Arc<Notify>,
+    /// Whether it has asked and not been answered for so long that others need not wait for that.
+    is_unanswered: bool,
+}
+
+/// What the server has said last.
+struct Refusal {
+    /// The time before which it need not be asked.
+    until: Instant,
+    /// How many slots it was asked for.
+    slots: u32,
+}
+
+/// A place in a queue, which is left when this is dropped.
+pub(super) struct Place {
+    queue: Arc<WaitQueue>,
+    number: u64,
+    wake: Arc<Notify>,
+}
 
 impl Service for WaitQueues {
     fn start(_: &Services) -> Result<Self> {
@@ -40,6 +68,12 @@ impl Service for WaitQueues {
             queues: Mutex::default(),
             closed: watch::Sender::new(false),
         })
+    }
+
+    /// Ends all waiting.
+    fn finish(&self, _: Duration) -> BoxFuture<'_, ()> {
+        self.closed.send_replace(true);
+        std::future::ready(()).boxed()
     }
 }
 
@@ -61,19 +95,19 @@ impl WaitQueues {
 
     /// Wakes the first waiters for slots of these limits, which were just given back.
     pub(super) fn returned<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) {
-        for (waited_for, queue) in &*self.queues() {
+        self.queues().retain(|waited_for, queue| {
+            let Some(queue) = queue.upgrade() else {
+                return false;
+            };
             let mut names = names.clone();
-            if names.any(|name| waited_for.iter().any(|waited_for| waited_for == name))
-                && let Some(queue) = queue.upgrade()
-            {
-                queue.returned.notify_one();
+            if names.any(|name| waited_for.iter().any(|waited_for| waited_for == name)) {
+                let mut state = queue.state();
+                state.refusal = None;
+                state.returns += 1;
+                state.wake_first();
             }
-        }
-    }
-
-    /// Ends all waiting.
-    pub(super) fn close(&self) {
-        self.closed.send_replace(true);
+            true
+        });
     }
 
     /// Resolves when waiting is to end.
@@ -90,54 +124,136 @@ impl WaitQueues {
 
 impl WaitQueue {
     fn new() -> Self {
-        Self {
-            first: Arc::new(Semaphore::new(1)),
-            returned: Notify::new(),
-            not_before: Mutex::new(None),
+        Self(Mutex::new(State {
+            waiters: BTreeMap::new(),
+            next_number: 0,
+            grants: GRANTS_IN_TURN + MAX_ASKING,
+            refusal: None,
+            returns: 0,
+        }))
+    }
+
+    /// Takes the last place in the queue.
+    pub(super) fn join(self: &Arc<Self>) -> Place {
+        let wake = Arc::new(Notify::new());
+        let mut state = self.state();
+        let number = state.next_number;
+        state.next_number += 1;
+        let waiter = Waiter {
+            wake: Arc::clone(&wake),
+            is_unanswered: false,
+        };
+        state.waiters.insert(number, waiter);
+        Place {
+            queue: Arc::clone(self),
+            number,
+            wake,
         }
     }
 
-    /// Joins the queue, and resolves when all who came before have got their slots, or have given up.
-    pub(super) fn join(&self) -> BoxFuture<'static, Option<Turn>> {
-        // This fails only if the semaphore is closed, which never happens.
-        let mut turn = Arc::clone(&self.first)
-            .acquire_owned()
-            .map(Result::ok)
-            .boxed();
-        // The first poll is what takes the place in the queue.
-        match turn.poll_unpin(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(turn) => ready(turn).boxed(),
-            Poll::Pending => turn,
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The waiters that may ask.
+    fn first(&self) -> impl Iterator<Item = (&u64, &Waiter)> {
+        let waiting = self
+            .waiters
+            .iter()
+            .filter(|(_, waiter)| !waiter.is_unanswered);
+        let more = self.grants.saturating_sub(GRANTS_IN_TURN);
+        waiting.take((1 + more).min(MAX_ASKING))
+    }
+
+    fn wake_first(&self) {
+        for (_, waiter) in self.first() {
+            waiter.wake.notify_one();
         }
     }
 
-    /// Records that the server need not be asked before this time.
-    pub(super) fn refused_until(&self, time: Instant) {
-        *self.not_before() = Some(time);
+    fn set_unanswered(&mut self, number: u64, is_unanswered: bool) {
+        if let Some(waiter) = self.waiters.get_mut(&number) {
+            waiter.is_unanswered = is_unanswered;
+        }
+    }
+}
+
+impl Place {
+    /// Waits until it may ask.
+    pub(super) async fn turn(&self) {
+        while !self.may_ask() {
+            self.woken().await;
+        }
     }
 
-    /// The time before which the server need not be asked, also if another waiter was refused.
-    pub(super) fn refused(&self) -> Option<Instant> {
-        *self.not_before()
+    fn may_ask(&self) -> bool {
+        let state = self.queue.state();
+        state.first().any(|(number, _)| *number == self.number)
     }
 
-    /// Resolves when slots were given back.
-    pub(super) async fn given_back(&self) {
-        self.returned.notified().await;
-        *self.not_before() = None;
+    /// Resolves when it may ask, slots were given back, or for no reason.
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
     }
 
-    fn not_before(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.not_before
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// How long the server need not be asked for this many slots.
+    pub(super) fn refused_for(&self, slots: u32, now: Instant) -> Duration {
+        let state = self.queue.state();
+        let refusal = state
+            .refusal
+            .as_ref()
+            .filter(|refusal| slots >= refusal.slots);
+        refusal.map_or(Duration::ZERO, |refusal| {
+            refusal.until.saturating_duration_since(now)
+        })
+    }
+
+    /// Records that the server has not answered for a while.
+    pub(super) fn is_unanswered(&self) {
+        let mut state = self.queue.state();
+        state.set_unanswered(self.number, true);
+        state.wake_first();
+    }
+
+    /// How often slots were given back so far.
+    pub(super) fn returns(&self) -> u64 {
+        self.queue.state().returns
+    }
+
+    /// Records that the server has refused this many slots, and need not be asked before this time, unless slots were
+    /// given back since it was asked.
+    pub(super) fn refused(&self, slots: u32, until: Option<Instant>, returns_before: u64) {
+        let mut state = self.queue.state();
+        state.set_unanswered(self.number, false);
+        state.grants = 0;
+        if state.returns == returns_before {
+            state.refusal = until.map(|until| Refusal { until, slots });
+        }
+    }
+
+    /// Records that the server has granted the slots.
+    pub(super) fn granted(&self) {
+        let mut state = self.queue.state();
+        state.grants = state.grants.saturating_add(1);
+        state.refusal = None;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.queue.state();
+        state.waiters.remove(&self.number);
+        state.wake_first();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::poll;
     use std::pin::pin;
+
+    use futures_util::poll;
 
     use super::*;
 
@@ -153,30 +269,63 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_asks_and_the_others_follow_in_the_order_in_which_they_joined() {
-        let queues = queues();
-        let queue = queues.of(&names(["a"]));
-        let first = queue.join().await;
-        assert!(Arc::ptr_eq(&queue, &queues.of(&names(["a"]))));
-        let (mut second, mut third) = (queue.join(), queue.join());
-        assert!(poll!(&mut third).is_pending());
-        assert!(poll!(&mut second).is_pending());
+    async fn once_one_is_refused_they_ask_in_the_order_in_which_they_came() {
+        let queue = queues().of(&names(["a"]));
+        let (first, second, third) = (queue.join(), queue.join(), queue.join());
+        assert!(poll!(pin!(third.turn())).is_ready(), "nobody was refused");
+        third.refused(1, None, 0);
+        assert!(poll!(pin!(third.turn())).is_pending());
+        assert!(poll!(pin!(second.turn())).is_pending());
+        assert!(poll!(pin!(first.turn())).is_ready());
+        let mut second_turn = pin!(second.turn());
+        first.granted();
         drop(first);
-        assert!(poll!(&mut third).is_pending(), "not its turn");
-        assert!(poll!(&mut second).is_ready());
-        assert!(poll!(&mut third).is_ready());
+        assert!(poll!(&mut second_turn).is_ready());
+        assert!(poll!(pin!(third.turn())).is_pending());
+        second.is_unanswered();
+        assert!(poll!(pin!(third.turn())).is_ready(), "it is not waited for");
+        second.refused(1, None, 0);
+        assert!(
+            poll!(pin!(third.turn())).is_pending(),
+            "it has kept its place"
+        );
+    }
+
+    #[tokio::test]
+    async fn after_grants_more_ask_at_once() {
+        let queue = queues().of(&names(["a"]));
+        let places: Vec<_> = (0..100).map(|_| queue.join()).collect();
+        let may_ask = || places.iter().filter(|place| place.may_ask()).count();
+        assert_eq!(may_ask(), MAX_ASKING);
+        places[0].refused(1, None, 0);
+        assert_eq!(may_ask(), 1);
+        for grants in 1..=GRANTS_IN_TURN + 4 {
+            places[0].granted();
+            assert_eq!(may_ask(), 1 + grants.saturating_sub(GRANTS_IN_TURN));
+        }
     }
 
     #[tokio::test]
     async fn slots_that_are_given_back_wake_those_who_wait_for_any_of_them() {
         let queues = queues();
         let (both, other) = (queues.of(&names(["a", "b"])), queues.of(&names(["c"])));
-        let (mut both, mut other) = (pin!(both.given_back()), pin!(other.given_back()));
-        assert!(poll!(&mut both).is_pending());
-        assert!(poll!(&mut other).is_pending());
+        let (both, other) = (both.join(), other.join());
+        let (now, hour) = (Instant::now(), Duration::from_secs(3600));
+        for place in [&both, &other] {
+            place.refused(2, Some(now + hour), 0);
+            assert_eq!(place.refused_for(2, now), hour);
+            assert_eq!(place.refused_for(1, now), Duration::ZERO, "it may be free");
+        }
         queues.returned(["b"].into_iter());
-        assert!(poll!(&mut both).is_ready());
-        assert!(poll!(&mut other).is_pending());
+        assert!(poll!(pin!(both.woken())).is_ready());
+        assert_eq!(both.refused_for(2, now), Duration::ZERO);
+        // A refusal that was under way is no news; that of a request that was sent later is.
+        both.refused(2, Some(now + hour), 0);
+        assert_eq!(both.refused_for(2, now), Duration::ZERO);
+        both.refused(2, Some(now + hour), both.returns());
+        assert_eq!(both.refused_for(2, now), hour);
+        assert!(poll!(pin!(other.woken())).is_pending());
+        assert_eq!(other.refused_for(2, now), hour);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use reqwest::StatusCode;
 use tokio::sync::oneshot;
 
 use super::slot_request::SlotRequest;
-use super::wait_queue::{Turn, WaitQueue, WaitQueues};
+use super::wait_queue::{Place, WaitQueues};
 use crate::client::{Background, Client};
 use crate::error::{Error, Result};
 use crate::transport::Channel;
@@ -20,7 +20,7 @@ use crate::transport::Channel;
 /// The shortest wait between two requests: a server may be configured to ask for no wait at all.
 const MIN_WAIT: Duration = Duration::from_millis(100);
 
-/// How long the first waiter stays the first while its request is unanswered.
+/// How long others wait for the answer to one waiter.
 const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// When the server asks for a longer wait than is left: the fraction of the time left after which the last
@@ -62,11 +62,10 @@ impl SlotRequest {
     ) -> Result<T> {
         let (mut waiter, reply) = Waiter::new(client, self)?;
         let background = Arc::clone(&waiter.background);
-        let queue = waiter.queues.of(&self.names);
         // In the order of the calls, not in that in which the jobs begin.
-        let place = queue.join();
+        let place = waiter.queues.of(&self.names).join();
         background.spawn(async move {
-            let result = waiter.acquire(&ask, &queue, place).await;
+            let result = waiter.acquire(&ask, place).await;
             waiter.finish(result);
         });
         answer(reply).await
@@ -123,36 +122,35 @@ impl<R: Send + 'static> Waiter<R> {
     async fn acquire<T: Send + 'static>(
         &mut self,
         ask: &impl Ask<T>,
-        queue: &WaitQueue,
-        place: BoxFuture<'static, Option<Turn>>,
+        place: Place,
     ) -> Result<T, Ended> {
-        let mut turn = self.unless_interrupted(place).await?;
-        let (mut is_last, mut refusal) = (false, None);
+        let (slots, mut was_last, mut refusal) = (self.request.slots, false, None);
         loop {
-            if turn.is_none() {
-                turn = self.unless_interrupted(queue.join()).await?;
-            }
-            let mut wait = match queue.refused() {
-                Some(until) => until.saturating_duration_since(self.channel.clock().now()),
-                None => Duration::ZERO,
-            };
-            match self.left() {
-                Some(left) if left.is_zero() || (wait >= left && is_last) => {
+            self.unless_interrupted(place.turn()).await?;
+            let wait = place.refused_for(slots, self.channel.clock().now());
+            let (wait, is_last) = match self.left() {
+                Some(left) if left.is_zero() || (wait >= left && was_last) => {
                     return Err(Some(self.timed_out(refusal)));
                 }
-                Some(left) if wait >= left => {
-                    (is_last, wait) = (true, left.mul_f64(FINAL_ATTEMPT_AT))
-                }
-                _ => {}
+                Some(left) if wait >= left => (left.mul_f64(FINAL_ATTEMPT_AT), true),
+                _ => (wait, was_last),
+            };
+            if !wait.is_zero() && self.is_woken_within(wait, &place).await? {
+                continue;
             }
-            self.sleep(wait, queue).await?;
-            match self.ask(ask, &mut turn).await? {
-                Ok(granted) => return Ok(granted),
+            was_last = is_last;
+            let returns_before = place.returns();
+            match self.ask(ask, Some(&place)).await? {
+                Ok(granted) => {
+                    place.granted();
+                    return Ok(granted);
+                }
                 Err(error) => {
                     let Some(wait) = self.wait_after(&error) else {
                         return Err(Some(error));
                     };
-                    queue.refused_until(self.channel.clock().now() + wait);
+                    let until = self.channel.clock().now().checked_add(wait);
+                    place.refused(slots, until, returns_before);
                     refusal = Some(error);
                 }
             }
@@ -164,7 +162,7 @@ impl<R: Send + 'static> Waiter<R> {
         ask: &impl Ask<T>,
     ) -> Result<Option<T>, Ended> {
         loop {
-            let error = match self.ask(ask, &mut None).await? {
+            let error = match self.ask(ask, None).await? {
                 Ok(granted) => return Ok(Some(granted)),
                 Err(error) => error,
             };
@@ -181,29 +179,32 @@ impl<R: Send + 'static> Waiter<R> {
         }
     }
 
-    /// Sends one request. One that is not answered in time goes on, and its turn ends.
+    /// Sends one request. While it is not answered for long, others need not wait for that.
     async fn ask<T: Send + 'static>(
         &mut self,
         ask: &impl Ask<T>,
-        turn: &mut Option<Turn>,
+        place: Option<&Place>,
     ) -> Result<Result<T>, Ended> {
+        if self.reply.is_closed() {
+            return Err(None);
+        }
         let mut request = ask();
-        let in_turn = tokio::time::timeout(TURN_TIMEOUT, &mut request).map(Result::ok);
-        match self.unless_interrupted(in_turn).await {
-            Ok(Some(answer)) => return Ok(answer),
-            Ok(None) => *turn = None,
-            Err(ended) => {
-                self.abandon(request);
-                return Err(ended);
+        if let Some(place) = place {
+            let soon = tokio::time::timeout(TURN_TIMEOUT, &mut request).map(Result::ok);
+            match self.unless_interrupted(soon).await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => place.is_unanswered(),
+                Err(ended) => {
+                    self.abandon(request);
+                    return Err(ended);
+                }
             }
         }
-        match self.unless_interrupted(&mut request).await {
-            Ok(answer) => Ok(answer),
-            Err(ended) => {
-                self.abandon(request);
-                Err(ended)
-            }
+        let answer = self.unless_interrupted(&mut request).await;
+        if answer.is_err() {
+            self.abandon(request);
         }
+        answer
     }
 
     /// Lets a request run to its end, and drops what it is granted.
@@ -211,16 +212,13 @@ impl<R: Send + 'static> Waiter<R> {
         self.background.spawn(request.map(drop));
     }
 
-    /// Waits until the server may be asked again, or slots were given back.
-    async fn sleep(&mut self, wait: Duration, queue: &WaitQueue) -> Result<(), Ended> {
-        if wait.is_zero() {
-            return Ok(());
-        }
+    /// Waits for this long; returns whether there is a reason to look again before.
+    async fn is_woken_within(&mut self, wait: Duration, place: &Place) -> Result<bool, Ended> {
         let channel = self.channel.clone();
         let sleep = channel.clock().sleep(wait);
-        let given_back = pin!(queue.given_back());
-        let either = select(sleep, given_back);
-        self.unless_interrupted(either).await.map(drop)
+        let woken = pin!(place.woken());
+        let either = self.unless_interrupted(select(sleep, woken)).await?;
+        Ok(matches!(either, Either::Right(_)))
     }
 
     /// The output of a future, unless the caller goes, its time is over, or the client is shut down.
@@ -232,19 +230,22 @@ impl<R: Send + 'static> Waiter<R> {
     }
 
     async fn interrupted(&mut self) -> Ended {
-        let (left, timed_out) = (self.left(), self.timed_out(None));
-        let timeout = pin!(async {
-            match left {
-                Some(left) => tokio::time::sleep(left).await,
-                None => pending().await,
+        let left = self.left();
+        let is_over = {
+            let timeout = pin!(async {
+                match left {
+                    Some(left) => tokio::time::sleep(left).await,
+                    None => pending().await,
+                }
+            });
+            let (gone, closed) = (pin!(self.reply.closed()), pin!(self.queues.closed()));
+            match select(gone, select(closed, timeout)).await {
+                Either::Left(_) => return None,
+                Either::Right((Either::Left((shut_down, _)), _)) => return Some(shut_down),
+                Either::Right((Either::Right(_), _)) => true,
             }
-            timed_out
-        });
-        let (gone, closed) = (pin!(self.reply.closed()), pin!(self.queues.closed()));
-        match select(gone, select(closed, timeout)).await {
-            Either::Left(_) => None,
-            Either::Right((error, _)) => Some(error.factor_first().0),
-        }
+        };
+        is_over.then(|| self.timed_out(None))
     }
 
     /// The time that is left, if it is bounded.

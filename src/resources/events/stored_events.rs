@@ -1,5 +1,6 @@
 //! Reading the events that the server has stored, those of them that were not received.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,8 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Mutex;
 
 use super::deduplicator::Deduplicator;
-use crate::error::{Result, sent_at};
-use crate::query::{ListRequest as _, Position};
+use crate::error::{Error, Result, sent_at};
+use crate::query::{ListRequest as _, Page, Position};
 use crate::raw;
 use crate::retry::RetryPolicy;
 use crate::types::{
@@ -36,11 +37,39 @@ pub(super) const DATED_AHEAD: TimeDelta = TimeDelta::seconds(3600);
 /// How many spans of time are counted in one request. A server counts 1000 at most.
 const MAX_SPANS: i64 = 900;
 
+/// How long an event that was received may not be stored yet.
+const AWAITED_STORAGE: TimeDelta = TimeDelta::seconds(10);
+
+/// How often one page is requested. Those before it are not requested again.
+const PAGE_ATTEMPTS: u32 = 3;
+
 /// The longest wait that the server can ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// A span of time, with both its ends.
 type Span = (DateTime<Utc>, DateTime<Utc>);
+
+/// A time of the server, and when it was learnt.
+#[derive(Clone, Copy)]
+pub(super) struct ServerClock {
+    time: DateTime<Utc>,
+    learnt_at: Instant,
+}
+
+impl ServerClock {
+    pub(super) fn new(time: DateTime<Utc>) -> Self {
+        Self {
+            time,
+            learnt_at: Instant::now(),
+        }
+    }
+
+    /// The server's time now, or an earlier one if the machine has slept.
+    fn now(&self) -> DateTime<Utc> {
+        let elapsed = TimeDelta::from_std(self.learnt_at.elapsed()).unwrap_or_default();
+        self.time + elapsed
+    }
+}
 
 /// Repeatedly reads the stored events that were not received.
 pub(super) struct StoredEvents<'a> {
@@ -48,34 +77,38 @@ pub(super) struct StoredEvents<'a> {
     filter: &'a EventFilter,
     deduplicator: &'a Mutex<Deduplicator>,
     live: &'a AtomicBool,
+    clock: ServerClock,
     /// The time before which no events are read.
     since: DateTime<Utc>,
-    /// The server's time at the last successful read.
+    /// The time up to which they were read, by the server's clock.
     read_until: DateTime<Utc>,
-    read_at: Instant,
+    /// The spans of which other numbers were stored than received, and how many were stored when they were read. (A
+    /// server may never store what it has sent.)
+    differing: BTreeMap<DateTime<Utc>, i64>,
 }
 
 /// The subscription was dropped, or has ended with an error.
 struct Ended;
 
 impl<'a> StoredEvents<'a> {
-    /// Reads the events since a time; `now` is the server's time.
+    /// Reads the events since a time.
     pub(super) fn new(
-        raw: &Arc<raw::Client>,
+        raw: &raw::Client,
         filter: &'a EventFilter,
         deduplicator: &'a Mutex<Deduplicator>,
         live: &'a AtomicBool,
         since: DateTime<Utc>,
-        now: DateTime<Utc>,
+        clock: ServerClock,
     ) -> Self {
         Self {
             raw: Arc::new(raw.with_retry(RetryPolicy::none())),
             filter,
             deduplicator,
             live,
+            clock,
             since,
-            read_until: now,
-            read_at: Instant::now(),
+            read_until: clock.time,
+            differing: BTreeMap::new(),
         }
     }
 
@@ -101,15 +134,10 @@ impl<'a> StoredEvents<'a> {
             match read {
                 Ok(Ok(())) => {}
                 Ok(Err(Ended)) => return,
-                Err(error) if error.is_permanent() => {
-                    let updates = self.deduplicator.lock().await.updates.clone();
-                    let _ = updates.send(Err(error)).await;
-                    return;
-                }
-                Err(error) => {
-                    asked = error.retry_after().unwrap_or_default().min(MAX_RETRY_AFTER);
-                    tracing::debug!(%error, "stored events cannot be read; trying again");
-                }
+                Err(error) => match wait_after(error, self.deduplicator).await {
+                    Ok(wait) => asked = wait,
+                    Err(Ended) => return,
+                },
             }
         }
     }
@@ -120,81 +148,168 @@ impl<'a> StoredEvents<'a> {
         let since = (self.read_until - back).max(self.since);
         // What was received before that time, and what was not, is not known any more.
         let since = complete_since.map_or(since, |complete| complete.max(since));
-        let elapsed = TimeDelta::from_std(self.read_at.elapsed()).unwrap_or_default();
-        // What the server stores now is dated up to now, give or take a moment.
-        let now = self.read_until + elapsed + TimeDelta::seconds(2);
-        let (mut spans, server_now) = self.incomplete_spans(since, now).await?;
+        let now = self.clock.now();
+        let mut spans = self.differing_spans((since, now)).await?;
         if !ahead.is_zero() {
             // Such spans are not counted.
-            spans.push((now, now + ahead));
+            spans.push(CountedSpan::uncounted((now, now + ahead)));
         }
         for span in spans {
-            for event in read_stored(&self.raw, self.filter, span).await? {
-                if !self.deduplicator.lock().await.stored(event).await {
-                    return Ok(Err(Ended));
-                }
+            if !deliver_stored(&self.raw, self.filter, span.span, self.deduplicator).await? {
+                return Ok(Err(Ended));
             }
+            self.differing.extend(span.counts);
         }
-        (self.read_until, self.read_at) = (server_now.unwrap_or(now), Instant::now());
+        self.read_until = now.max(self.read_until);
+        let oldest = now - LATE_STORAGE_DELAY - STORAGE_DELAY;
+        self.differing = self.differing.split_off(&oldest);
         Ok(Ok(()))
     }
 
-    /// The spans of which more events are stored than were received, and the server's time.
-    async fn incomplete_spans(
-        &self,
-        since: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Result<(Vec<Span>, Option<DateTime<Utc>>)> {
+    /// The spans of which other events may be stored than were received.
+    async fn differing_spans(&mut self, (since, until): Span) -> Result<Vec<CountedSpan>> {
+        if since >= until {
+            return Ok(Vec::new());
+        }
         let seconds = (until - since).num_seconds() / MAX_SPANS + 1;
-        let filter = within(self.filter, (since, until));
-        let body = CountAccountEventsRequest::new(filter)
+        let body = CountAccountEventsRequest::new(within(self.filter, (since, until)))
             .time_unit(TimeUnit::Second)
             .time_interval(seconds as f64);
-        let counted = self.raw.count_account_events(&Countable::Time, &body).await;
-        let counted = match counted {
+        let counted = match self.raw.count_account_events(&Countable::Time, &body).await {
             Ok(counted) => counted,
             // Of a server that does not count, all events are read.
             Err(error) if !error.is_retryable() => {
-                return Ok((vec![(since, until)], None));
+                if let Some(time) = sent_at(error.headers()) {
+                    self.clock = ServerClock::new(time);
+                }
+                return Ok(vec![CountedSpan::uncounted((since, until))]);
             }
             Err(error) => return Err(error),
         };
-        let now = sent_at(counted.headers());
+        if let Some(time) = sent_at(counted.headers()) {
+            self.clock = ServerClock::new(time);
+        }
         let deduplicator = self.deduplicator.lock().await;
-        let mut spans: Vec<Span> = Vec::new();
-        for span in counted.into_inner() {
-            let (start, end) = (span.start_time.max(since), span.end_time);
-            let received = deduplicator.count(start, end);
-            if received >= usize::try_from(span.count).unwrap_or_default() {
+        let mut spans: Vec<CountedSpan> = Vec::new();
+        for counted in counted.into_inner() {
+            let (start, end) = (counted.start_time.max(since), counted.end_time.min(until));
+            let received = i64::try_from(deduplicator.count(start, end)).unwrap_or(i64::MAX);
+            // What is received may be stored a little later.
+            let is_awaited = received > counted.count && end > until - AWAITED_STORAGE;
+            let is_known = self.differing.get(&start) == Some(&counted.count);
+            if received == counted.count || is_awaited || is_known {
                 continue;
             }
+            // A server may count an event of the end of a second for the next one.
+            let start_of_read = (start - TimeDelta::milliseconds(1)).max(since);
             match spans.last_mut() {
-                Some((_, last)) if start - *last <= TimeDelta::milliseconds(1) => *last = end,
-                _ => spans.push((start, end)),
+                Some(last) if start_of_read <= last.span.1 => {
+                    last.span.1 = end;
+                    last.counts.push((start, counted.count));
+                }
+                _ => spans.push(CountedSpan {
+                    span: (start_of_read, end),
+                    counts: vec![(start, counted.count)],
+                }),
             }
         }
-        Ok((spans, now))
+        Ok(spans)
     }
 }
 
-/// Reads the stored events of a span, the oldest first.
-pub(super) async fn read_stored(
+/// A span that is to be read, and how many events are stored of each span that was counted in it.
+struct CountedSpan {
+    span: Span,
+    counts: Vec<(DateTime<Utc>, i64)>,
+}
+
+impl CountedSpan {
+    fn uncounted(span: Span) -> Self {
+        let counts = Vec::new();
+        Self { span, counts }
+    }
+}
+
+/// How long to wait before events are read again; an error that would come again ends the subscription.
+async fn wait_after(error: Error, deduplicator: &Mutex<Deduplicator>) -> Result<Duration, Ended> {
+    if error.is_permanent() {
+        let updates = deduplicator.lock().await.updates.clone();
+        let _ = updates.send(Err(error)).await;
+        return Err(Ended);
+    }
+    tracing::debug!(%error, "stored events cannot be read; trying again");
+    let asked = error.retry_after().unwrap_or_default().min(MAX_RETRY_AFTER);
+    Ok(asked.max(READ_INTERVAL))
+}
+
+/// Delivers the stored events of a span, however often reading fails; `false` when the subscription has ended.
+pub(super) async fn deliver_backlog(
+    raw: &raw::Client,
+    filter: &EventFilter,
+    span: Span,
+    deduplicator: &Mutex<Deduplicator>,
+) -> bool {
+    loop {
+        // What was delivered is read again after a failure, but not delivered.
+        match deliver_stored(raw, filter, span, deduplicator).await {
+            Ok(is_subscribed) => return is_subscribed,
+            Err(error) => match wait_after(error, deduplicator).await {
+                Ok(wait) => tokio::time::sleep(wait).await,
+                Err(Ended) => return false,
+            },
+        }
+    }
+}
+
+/// Delivers the stored events of a span that were not received, the oldest first, page by page; `false` when the
+/// subscription was dropped.
+async fn deliver_stored(
+    raw: &raw::Client,
+    filter: &EventFilter,
+    span: Span,
+    deduplicator: &Mutex<Deduplicator>,
+) -> Result<bool> {
+    let raw = Arc::new(raw.with_retry(RetryPolicy::default().attempts(PAGE_ATTEMPTS)));
+    let mut at = Some(Position::Start);
+    while let Some(position) = at {
+        let page = page_of(&raw, filter, span, position).await?;
+        for event in page.items {
+            if !deduplicator.lock().await.stored(event).await {
+                return Ok(false);
+            }
+        }
+        at = page.next;
+    }
+    Ok(true)
+}
+
+/// Marks the stored events of a span as delivered.
+pub(super) async fn skip_stored(
     raw: &Arc<raw::Client>,
     filter: &EventFilter,
     span: Span,
-) -> Result<Vec<ReceivedEvent>> {
-    let filter = within(filter, span).order(EventOrder::Asc);
-    let request = ReadEventsRequest::new().filter(filter);
-    let (mut events, mut at) = (Vec::new(), Some(Position::Start));
+    deduplicator: &mut Deduplicator,
+) -> Result<()> {
+    let mut at = Some(Position::Start);
     while let Some(position) = at {
-        let page = request
-            .clone()
-            .page(raw.clone(), (), position, None)
-            .await?;
-        events.extend(page.items);
+        let page = page_of(raw, filter, span, position).await?;
+        for event in &page.items {
+            deduplicator.skip(event);
+        }
         at = page.next;
     }
-    Ok(events)
+    Ok(())
+}
+
+async fn page_of(
+    raw: &Arc<raw::Client>,
+    filter: &EventFilter,
+    span: Span,
+    position: Position,
+) -> Result<Page<ReceivedEvent>> {
+    let filter = within(filter, span).order(EventOrder::Asc);
+    let request = ReadEventsRequest::new().filter(filter);
+    request.page(Arc::clone(raw), (), position, None).await
 }
 
 fn within(filter: &EventFilter, (since, until): Span) -> EventFilter {

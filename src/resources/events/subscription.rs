@@ -18,12 +18,14 @@ use tokio::sync::{Mutex, mpsc};
 use super::deduplicator::Deduplicator;
 use super::event_update::EventUpdate;
 use super::generated::Events;
-use super::stored_events::{DATED_AHEAD, STORAGE_DELAY, StoredEvents, read_stored};
+use super::stored_events::{
+    DATED_AHEAD, STORAGE_DELAY, ServerClock, StoredEvents, deliver_backlog, skip_stored,
+};
 use crate::client::{Background, Client};
 use crate::error::{Error, Result};
 use crate::raw;
 use crate::resources::server_time::server_time;
-use crate::types::{EventFilter, EventNameFilter, EventResourceFilter};
+use crate::types::{EventFilter, EventNameFilter, EventResourceFilter, ReadEventsRequest};
 
 /// How many updates are buffered until the program receives them.
 const UPDATE_BUFFER: usize = 1024;
@@ -50,7 +52,7 @@ impl Events<'_> {
     /// minute when it does not stay open. The server silently drops events when more than 256 wait for one
     /// subscriber, and does not send those that happen just before a socket is opened. So every 10 s, or every
     /// 2 s while there is no socket, stored events are counted (`POST /events/count-by/time`), and those of the
-    /// seconds that have more than were received are read (`POST /events/filter`). Events that were missed in
+    /// seconds of which other numbers were received are read (`POST /events/filter`). Events that were missed in
     /// this way arrive up to 15 s late, and after newer ones. Each event is delivered once; for this, the latest
     /// 200,000 are remembered.
     ///
@@ -138,32 +140,35 @@ impl SubscriptionBuilder {
         let mut deduplicator = Deduplicator::new(updates, self.since);
         let raw = self.client.shared_raw();
         let start = server_time(&raw).await?;
-        let ahead = start + DATED_AHEAD;
-        let (first, since) = match self.since {
-            Some(since) => (
-                read_stored(&raw, &self.filter, (since, ahead)).await?,
-                since,
+        let (clock, ahead) = (ServerClock::new(start), start + DATED_AHEAD);
+        let stored_since = start - STORAGE_DELAY;
+        match self.since {
+            // The server is to refuse now what it refuses.
+            Some(_) => drop(
+                raw.read_events(
+                    &ReadEventsRequest::new()
+                        .filter(self.filter.clone())
+                        .limit(1),
+                )
+                .await?,
             ),
             // Events that have already happened are marked as seen, so that only new ones are delivered,
             // whatever the difference between the clocks of server and client.
             None => {
-                let since = start - STORAGE_DELAY;
-                for event in read_stored(&raw, &self.filter, (since, ahead)).await? {
-                    deduplicator.skip(&event);
-                }
-                (Vec::new(), since)
+                skip_stored(&raw, &self.filter, (stored_since, ahead), &mut deduplicator).await?
             }
-        };
-        let (raw, filter) = (background.raw().clone(), self.filter);
+        }
+        let (raw, filter, since) = (background.raw().clone(), self.filter, self.since);
         let work = async move {
-            for event in first {
-                if !deduplicator.stored(event).await {
-                    return;
-                }
-            }
             let (deduplicator, live) = (Mutex::new(deduplicator), AtomicBool::new(false));
+            if let Some(since) = since
+                && !deliver_backlog(&raw, &filter, (since, ahead), &deduplicator).await
+            {
+                return;
+            }
+            let since = since.unwrap_or(stored_since);
             let listening = pin!(listen(raw.clone(), &filter, &deduplicator, &live));
-            let stored = StoredEvents::new(&raw, &filter, &deduplicator, &live, since, start);
+            let stored = StoredEvents::new(&raw, &filter, &deduplicator, &live, since, clock);
             select(listening, pin!(stored.poll())).await;
         };
         background.spawn(async move {

@@ -47,6 +47,10 @@ const OUTAGE_TOLERANCE: Duration = Duration::from_secs(120);
 /// The waits after a failure.
 const FAILURE_BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
 
+/// How long after an event the states are read, and how long after that once more.
+const MIN_GAP: Duration = Duration::from_millis(100);
+const RECHECK_DELAY: Duration = Duration::from_secs(2);
+
 /// The longest wait that the server can ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
@@ -80,9 +84,16 @@ pub(super) struct Follower {
     states_at: Instant,
     lines_at: Instant,
     last_news: Instant,
-    failures: u32,
-    failing_since: Option<Instant>,
+    states_outage: Outage,
+    lines_outage: Outage,
     is_over: bool,
+}
+
+/// How long states, or lines, could not be read.
+#[derive(Default)]
+struct Outage {
+    failures: u32,
+    since: Option<Instant>,
 }
 
 impl Follower {
@@ -103,8 +114,8 @@ impl Follower {
             states_at: now,
             lines_at: now,
             last_news: now,
-            failures: 0,
-            failing_since: None,
+            states_outage: Outage::default(),
+            lines_outage: Outage::default(),
             is_over: false,
         })
     }
@@ -118,39 +129,50 @@ impl Follower {
             if self.is_over {
                 return None;
             }
-            match self.read().await {
-                Ok(()) => (self.failures, self.failing_since) = (0, None),
-                Err(error) => {
-                    if let Err(error) = self.wait_after(error).await {
-                        self.is_over = true;
-                        return Some(Err(error));
-                    }
-                }
+            if let Err(error) = self.read().await {
+                self.is_over = true;
+                return Some(Err(error));
             }
         }
     }
 
-    /// Waits until something is due, and reads it.
+    /// Waits until something is due, and reads it. Fails only if reading cannot go on.
     async fn read(&mut self) -> Result<()> {
-        if let Some(lines) = self.options.tail {
-            if let Some(since) = self.lines.start_of_tail(lines).await? {
-                self.lines.begin_at(since);
-                self.options.since = self.options.since.max(Some(since));
-            }
-            self.options.tail = None;
-        }
         let due = match self.options.lines {
             true => self.states_at.min(self.lines_at),
             false => self.states_at,
         };
         let changed = self.subscription.changed();
-        if tokio::time::timeout_at(due.into(), changed).await.is_ok() {
+        let is_hinted = tokio::time::timeout_at(due.into(), changed).await.is_ok();
+        if is_hinted {
+            // The states of a busy run are not to take all the time from its lines.
+            tokio::time::sleep(MIN_GAP).await;
             self.states_at = Instant::now();
         }
-        match self.states_at <= Instant::now() {
-            true => self.read_states().await,
-            false => self.read_lines().await,
+        let now = Instant::now();
+        let reads_states = self.states_at <= now
+            && (is_hinted
+                || !self.options.lines
+                || self.states_at <= self.lines_at
+                || self.lines_at > now);
+        if reads_states {
+            if let Err(error) = self.read_states().await {
+                self.states_at = Instant::now() + self.states_outage.wait_after(error)?;
+                return Ok(());
+            }
+            self.states_outage = Outage::default();
+            if is_hinted {
+                // An event may arrive before the change that it reports is visible.
+                self.states_at = self.states_at.min(Instant::now() + RECHECK_DELAY);
+            }
+        } else {
+            if let Err(error) = self.read_lines().await {
+                self.lines_at = Instant::now() + self.lines_outage.wait_after(error)?;
+                return Ok(());
+            }
+            self.lines_outage = Outage::default();
         }
+        Ok(())
     }
 
     async fn read_states(&mut self) -> Result<()> {
@@ -178,6 +200,16 @@ impl Follower {
     }
 
     async fn read_lines(&mut self) -> Result<()> {
+        if let Some(lines) = self.options.tail {
+            if let Some(since) = self.lines.start_of_tail(lines).await? {
+                self.lines.begin_at(since);
+                self.options.since = self.options.since.max(Some(since));
+                let is_early = |state: &State| state.timestamp < self.options.since;
+                self.states
+                    .retain(|state| state.timestamp.is_none() || !is_early(state));
+            }
+            self.options.tail = None;
+        }
         let new = self.lines.read().await?;
         if !new.lines.is_empty() {
             self.last_news = Instant::now();
@@ -222,22 +254,22 @@ impl Follower {
         }
         intervals
     }
+}
 
-    /// Waits after a failure, or returns it if reading cannot go on.
-    async fn wait_after(&mut self, error: Error) -> Result<()> {
+impl Outage {
+    /// How long to wait after a failure, or the failure, if reading cannot go on.
+    fn wait_after(&mut self, error: Error) -> Result<Duration> {
         let now = Instant::now();
         let since = match error.is_overload() {
             true => now,
-            false => self.failing_since.unwrap_or(now),
+            false => self.since.unwrap_or(now),
         };
-        self.failing_since = Some(since);
+        self.since = Some(since);
         if error.is_permanent() || since.elapsed() > OUTAGE_TOLERANCE {
             return Err(error);
         }
         self.failures += 1;
         let asked = error.retry_after().unwrap_or_default().min(MAX_RETRY_AFTER);
-        let wait = FAILURE_BACKOFF.delay(self.failures, None).max(asked);
-        tokio::time::sleep(wait).await;
-        Ok(())
+        Ok(FAILURE_BACKOFF.delay(self.failures, None).max(asked))
     }
 }

@@ -1,5 +1,6 @@
 //! `LogCursor`: the log lines of a run that were not read yet.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -31,6 +32,9 @@ pub(super) struct LogCursor {
     largest_page: usize,
 }
 
+/// A span of time, with both its ends, if it has any.
+type Span = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
 /// New lines, the oldest first.
 pub(super) struct NewLines {
     pub lines: Vec<Log>,
@@ -52,10 +56,11 @@ impl LogCursor {
     /// The time of the last line but `lines`; `None` if there are fewer.
     pub(super) async fn start_of_tail(&self, lines: u32) -> Result<Option<DateTime<Utc>>> {
         let last_but = i64::from(lines.saturating_sub(1));
-        let mut body = self.request(self.since, LogSort::TimestampDesc, last_but);
+        let mut body = self.request((self.since, None), LogSort::TimestampDesc, last_but);
         body.limit = Some(1);
         let page = self.raw.read_logs(&body).await?.into_inner();
-        Ok(page.first().map(|line| line.timestamp))
+        let after_all = TimeDelta::microseconds(i64::from(lines == 0));
+        Ok(page.first().map(|line| line.timestamp + after_all))
     }
 
     pub(super) fn begin_at(&mut self, since: DateTime<Utc>) {
@@ -66,15 +71,17 @@ impl LogCursor {
     pub(super) async fn read(&mut self) -> Result<NewLines> {
         let since = self.window();
         let known = self.seen.count_since(since);
-        let body = self.request(since, LogSort::TimestampAsc, known as i64);
+        let body = self.request((since, None), LogSort::TimestampAsc, known as i64);
         let page = self.raw.read_logs(&body).await?.into_inner();
         let is_last = page.len() < self.largest_page;
         self.largest_page = self.largest_page.max(page.len());
         let read = page.len();
-        let mut lines = self.unseen(page);
+        let mut ids = HashSet::new();
+        let mut lines = self.unseen(page, &mut ids);
         // As many lines have arrived late as were read again.
-        if lines.len() < read {
-            lines.extend(self.late(since, read - lines.len()).await?);
+        let late = read - lines.len();
+        if late > 0 {
+            lines.extend(self.late(since, late, ids).await?);
             lines.sort_by_key(|line| line.timestamp);
         }
         // Only now, so that nothing is lost if a request fails.
@@ -84,26 +91,34 @@ impl LogCursor {
         Ok(NewLines { lines, is_last })
     }
 
-    /// Finds this many late lines, from the newest back.
-    async fn late(&self, since: Option<DateTime<Utc>>, count: usize) -> Result<Vec<Log>> {
-        let (newest, mut late, mut offset) = (self.seen.newest(), Vec::new(), 0);
-        while late.len() < count {
-            let body = self.request(since, LogSort::TimestampDesc, offset);
+    /// Finds this many late lines, or fewer if one that was read has only moved: from the newest that was seen back.
+    /// Newer lines are read in their turn. Lines with these ids were found already.
+    async fn late(
+        &self,
+        since: Option<DateTime<Utc>>,
+        count: usize,
+        mut found: HashSet<Uuid>,
+    ) -> Result<Vec<Log>> {
+        let span = (since, self.seen.newest());
+        let count = found.len() + count;
+        let (mut late, mut offset) = (Vec::new(), 0);
+        while found.len() < count {
+            let body = self.request(span, LogSort::TimestampDesc, offset);
             let page = self.raw.read_logs(&body).await?.into_inner();
             if page.is_empty() {
                 break;
             }
             offset += page.len() as i64;
-            let unseen = self.unseen(page).into_iter();
-            // Newer lines are read in their turn.
-            late.extend(unseen.filter(|line| Some(line.timestamp) <= newest));
+            late.extend(self.unseen(page, &mut found));
         }
         Ok(late)
     }
 
-    fn unseen(&self, page: Vec<Log>) -> Vec<Log> {
-        let is_unseen = |line: &Log| !self.seen.contains(line.timestamp, line.id);
-        page.into_iter().filter(is_unseen).collect()
+    /// The lines of a page that were not read before, and are not among those found, to which they are added.
+    fn unseen(&self, page: Vec<Log>, found: &mut HashSet<Uuid>) -> Vec<Log> {
+        let mut is_unseen =
+            |line: &Log| !self.seen.contains(line.timestamp, line.id) && found.insert(line.id);
+        page.into_iter().filter(|line| is_unseen(line)).collect()
     }
 
     /// The time since which lines are read: all that were seen since then are known.
@@ -114,11 +129,18 @@ impl LogCursor {
         arriving.max(self.seen.complete_since()).max(self.since)
     }
 
-    fn request(&self, since: Option<DateTime<Utc>>, sort: LogSort, offset: i64) -> ReadLogsRequest {
+    fn request(&self, (since, until): Span, sort: LogSort, offset: i64) -> ReadLogsRequest {
         let run = LogFilterFlowRunId::new().any_(vec![self.run]);
         let mut filter = LogFilter::new().flow_run_id(run);
+        let mut times = LogFilterTimestamp::new();
         if let Some(since) = since {
-            filter = filter.timestamp(LogFilterTimestamp::new().after_(since));
+            times = times.after_(since);
+        }
+        if let Some(until) = until {
+            times = times.before_(until);
+        }
+        if since.or(until).is_some() {
+            filter = filter.timestamp(times);
         }
         ReadLogsRequest::new()
             .logs(filter)

@@ -20,8 +20,10 @@ pub(super) struct NextPoll {
     all_at: Instant,
     /// Of all runs, whether or not they have ended.
     existing_at: Instant,
-    /// Of the runs that have changed lately, once more.
-    changed_at: Option<Instant>,
+    /// Of runs that have changed lately, once more.
+    again_at: Option<Instant>,
+    /// The shortest interval between polls of all runs, as many requests as they take.
+    spacing: Duration,
     /// What the poll that has begun reads.
     scope: Scope,
 }
@@ -33,7 +35,8 @@ impl NextPoll {
         Self {
             all_at: now,
             existing_at: now,
-            changed_at: None,
+            again_at: None,
+            spacing: Duration::ZERO,
             scope: Scope::Changed,
         }
     }
@@ -48,40 +51,43 @@ impl NextPoll {
         self.scope
     }
 
-    /// Schedules the polls after this one.
-    pub(super) fn schedule(&mut self, plan: &PollPlan, is_live: bool, retry_after: Duration) {
+    /// Schedules the polls after this one, which took so many requests.
+    pub(super) fn schedule(
+        &mut self,
+        plan: &PollPlan,
+        requests: usize,
+        is_live: bool,
+        retry_after: Duration,
+    ) {
         let now = Instant::now();
         let interval = match is_live {
             true => POLL_INTERVAL_LIVE,
             false => POLL_INTERVAL,
         };
-        let spaced = REQUEST_SPACING.saturating_mul(plan.requests() as u32);
-        let due = now + interval.max(spaced).max(retry_after);
+        if self.scope != Scope::Changed {
+            let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+            self.spacing = REQUEST_SPACING.saturating_mul(requests);
+        }
+        let due = now + interval.max(self.spacing).max(retry_after);
         self.all_at = match self.scope {
             Scope::Changed if retry_after.is_zero() => self.all_at.min(due),
             // Those that could not be read are read with all others.
             _ => due,
         };
         if self.scope == Scope::Existing && retry_after.is_zero() {
-            self.existing_at = now + EXISTENCE_INTERVAL;
+            self.existing_at = now + EXISTENCE_INTERVAL.max(self.spacing);
         }
-        if plan.has_changed {
-            self.changed_at.get_or_insert(now + POLL_INTERVAL);
-        }
+        self.again_at = plan.again_at;
     }
 
     /// When the next poll is due, unless a run changes before.
     pub(super) fn at(&self) -> Instant {
-        let changed_at = self.changed_at.unwrap_or(self.all_at);
-        self.all_at.min(changed_at)
+        let again_at = self.again_at.unwrap_or(self.all_at);
+        self.all_at.min(again_at)
     }
 
-    /// Whether the runs that have changed lately are due, once.
-    pub(super) fn polls_changed_again(&mut self) -> bool {
-        let is_due = self.changed_at.is_some_and(|at| Instant::now() >= at);
-        if is_due {
-            self.changed_at = None;
-        }
-        is_due
+    /// Whether this poll reads all runs.
+    pub(super) fn is_of_all(&self) -> bool {
+        self.scope != Scope::Changed
     }
 }

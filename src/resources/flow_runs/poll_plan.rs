@@ -1,6 +1,6 @@
 //! `PollPlan`: which runs a poll reads, and how many at a time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -9,6 +9,9 @@ pub(super) const IDS_PER_REQUEST: usize = 200;
 
 /// How many runs one request asks for when only those that have ended are returned.
 pub(super) const ENDED_IDS_PER_REQUEST: usize = 1000;
+
+/// How long after a change a run is polled once more.
+pub(super) const RECHECK_DELAY: Duration = Duration::from_secs(2);
 
 /// The time from one request to the next, on average, when there are many runs.
 pub(super) const REQUEST_SPACING: Duration = Duration::from_millis(200);
@@ -42,11 +45,20 @@ pub(super) struct PollPlan {
     pub every_state: Vec<Uuid>,
     /// The runs that are of interest only if they have ended.
     pub ended: Vec<Uuid>,
-    /// Whether any run has changed.
-    pub has_changed: bool,
+    /// When a run is to be polled once more.
+    pub again_at: Option<Instant>,
 }
 
 impl PollPlan {
+    pub(super) fn new(number: u64) -> Self {
+        Self {
+            number,
+            every_state: Vec::new(),
+            ended: Vec::new(),
+            again_at: None,
+        }
+    }
+
     /// Adds a run; `was_read` if it is known to exist.
     pub(super) fn add(&mut self, id: Uuid, interests: &Interests, was_read: bool, scope: Scope) {
         let is_awaited = interests.contain(Interest::End);
@@ -56,12 +68,6 @@ impl PollPlan {
         } else if is_awaited {
             self.ended.push(id);
         }
-    }
-
-    /// How many requests the poll takes at least.
-    pub(super) fn requests(&self) -> usize {
-        self.every_state.len().div_ceil(IDS_PER_REQUEST)
-            + self.ended.len().div_ceil(ENDED_IDS_PER_REQUEST)
     }
 }
 

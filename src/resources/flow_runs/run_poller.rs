@@ -89,14 +89,16 @@ async fn poll_loop(raw: &raw::Client, shared: &Shared) {
         .with_retry(RetryPolicy::none())
         .with_timeout(poll_timeout);
     let mut next = NextPoll::now();
-    let (mut failing_since, mut largest_page) = (None, 0);
+    let (mut failing_since, mut requests) = (None, Requests::default());
     loop {
         let begun = Instant::now();
-        let plan = shared.begin_poll(next.scope(begun));
-        let polled = poll_all(&once, &plan, shared, &mut largest_page).await;
+        let plan = shared.begin_poll(next.scope(begun), begun);
+        requests.sent = 0;
+        let polled = poll_all(&once, &plan, shared, &mut requests).await;
         let retry_after = match polled {
             Ok(()) => {
-                failing_since = None;
+                // The runs that could not be read are not among those that have changed.
+                failing_since = failing_since.filter(|_| !next.is_of_all());
                 Duration::ZERO
             }
             Err((unread, error)) => {
@@ -114,9 +116,9 @@ async fn poll_loop(raw: &raw::Client, shared: &Shared) {
             }
         };
         let is_live = failing_since.is_none() && shared.live.load(Ordering::Relaxed);
-        next.schedule(&plan, is_live, retry_after);
+        next.schedule(&plan, requests.sent, is_live, retry_after);
         // Runs that change meanwhile are polled together.
-        let gap = REQUEST_SPACING * plan.requests().min(MAX_SPACED_REQUESTS) as u32;
+        let gap = REQUEST_SPACING * requests.sent.min(MAX_SPACED_REQUESTS) as u32;
         tokio::time::sleep(gap.max(retry_after)).await;
         if shared.is_idle() {
             let woken = timeout(IDLE_SHUTDOWN_DELAY, shared.wake.notified()).await;
@@ -125,9 +127,6 @@ async fn poll_loop(raw: &raw::Client, shared: &Shared) {
             }
         } else {
             let _ = tokio::time::timeout_at(next.at().into(), shared.wake.notified()).await;
-        }
-        if next.polls_changed_again() {
-            shared.poll_changed_again();
         }
     }
 }
@@ -138,7 +137,7 @@ async fn poll_all(
     raw: &raw::Client,
     plan: &PollPlan,
     shared: &Shared,
-    largest_page: &mut usize,
+    requests: &mut Requests,
 ) -> Result<(), (Vec<Uuid>, Error)> {
     let (mut unread, mut failure) = (Vec::new(), None);
     let every_state = plan.every_state.chunks(IDS_PER_REQUEST);
@@ -157,7 +156,7 @@ async fn poll_all(
             runs: chunk,
             only_ended,
         };
-        match poll_chunk(raw, chunk_plan, shared, largest_page).await {
+        match poll_chunk(raw, chunk_plan, shared, requests).await {
             Ok(()) => {}
             Err(error) if error.is_permanent() => {
                 publish_failure(shared, plan.number, chunk, error);
@@ -181,6 +180,15 @@ fn publish_failure(shared: &Shared, poll: u64, runs: &[Uuid], error: Error) {
     }
 }
 
+/// What is known of the requests of a poller.
+#[derive(Default)]
+struct Requests {
+    /// How many were sent for the poll.
+    sent: usize,
+    /// How many runs were returned at once.
+    largest_page: usize,
+}
+
 /// The runs of one request.
 struct ChunkPlan<'a> {
     poll: u64,
@@ -194,7 +202,7 @@ async fn poll_chunk(
     raw: &raw::Client,
     plan: ChunkPlan<'_>,
     shared: &Shared,
-    largest_page: &mut usize,
+    requests: &mut Requests,
 ) -> Result<()> {
     let ChunkPlan {
         poll,
@@ -212,10 +220,11 @@ async fn poll_chunk(
             filter = filter.state(FlowRunFilterState::new().type_(ended));
         }
         let body = ReadFlowRunsRequest::new().flow_runs(filter);
+        requests.sent += 1;
         let page = raw.read_flow_runs(&body).await?.into_inner();
         // Of the others, none has ended, as far as can be told: a server may be set to return fewer at a time.
-        let is_last = only_ended && page.len() < *largest_page;
-        *largest_page = page.len().max(*largest_page);
+        let is_last = only_ended && page.len() < requests.largest_page;
+        requests.largest_page = page.len().max(requests.largest_page);
         if page.is_empty() {
             break;
         }

@@ -1,13 +1,14 @@
 //! What the poller and its subscriptions share: which runs are to be polled, and what was read of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::poll_plan::{Interest, Interests, PollPlan, Scope};
+use super::poll_plan::{Interest, Interests, PollPlan, RECHECK_DELAY, Scope};
 use crate::error::Error;
 use crate::types::FlowRunResponse;
 
@@ -26,9 +27,9 @@ struct State {
     runs: HashMap<Uuid, SubscribedRun>,
     /// The runs that are to be polled at once.
     changed: HashSet<Uuid>,
-    /// The runs that were polled because they had changed, and are to be polled once more: an event may arrive before
-    /// the change that it reports is visible.
-    changed_before: HashSet<Uuid>,
+    /// The runs that were polled because they had changed, and when they are to be polled once more: an event may arrive
+    /// before the change that it reports is visible.
+    again: VecDeque<(Instant, Uuid)>,
     /// Whether the poll loop is running.
     is_polling: bool,
     /// How many polls have begun.
@@ -113,6 +114,7 @@ impl Drop for PollerEnded<'_> {
             let mut state = self.shared.state();
             state.is_polling = false;
             state.runs.clear();
+            state.end(&self.shared.live);
         }
     }
 }
@@ -124,7 +126,9 @@ impl Drop for RunSubscription {
         };
         let mut state = shared.state();
         // Polling may have ended since, and begun again.
-        let Some(run) = state.runs.get_mut(&self.run) else {
+        let run = state.runs.get_mut(&self.run);
+        let run = run.filter(|run| self.hints.same_channel(&run.hints.subscribe()));
+        let Some(run) = run else {
             return;
         };
         run.interests.remove(self.interest);
@@ -169,19 +173,23 @@ impl Shared {
     }
 
     /// Begins a poll.
-    pub(super) fn begin_poll(&self, scope: Scope) -> PollPlan {
+    pub(super) fn begin_poll(&self, scope: Scope, now: Instant) -> PollPlan {
         let mut state = self.state();
         state.polls += 1;
-        let changed = std::mem::take(&mut state.changed);
-        let mut plan = PollPlan {
-            number: state.polls,
-            every_state: Vec::new(),
-            ended: Vec::new(),
-            has_changed: !changed.is_empty(),
-        };
+        let mut plan = PollPlan::new(state.polls);
+        let state = &mut *state;
+        let mut due = std::mem::take(&mut state.changed);
+        due.retain(|id| state.runs.contains_key(id));
+        let again = due.iter().map(|id| (now + RECHECK_DELAY, *id));
+        state.again.extend(again);
+        let is_over = |again: &(Instant, Uuid)| again.0 <= now;
+        while state.again.front().is_some_and(is_over) {
+            due.extend(state.again.pop_front().map(|(_, id)| id));
+        }
+        plan.again_at = state.again.front().map(|(at, _)| *at);
         match scope {
             Scope::Changed => {
-                for id in &changed {
+                for id in &due {
                     if let Some(run) = state.runs.get(id) {
                         plan.add(*id, &run.interests, run.was_read, scope);
                     }
@@ -193,21 +201,16 @@ impl Shared {
                 }
             }
         }
-        state.changed_before.extend(changed);
         plan
-    }
-
-    /// Marks the runs that were polled because they had changed as changed once more.
-    pub(super) fn poll_changed_again(&self) {
-        let mut state = self.state();
-        let again = std::mem::take(&mut state.changed_before);
-        state.changed.extend(again);
     }
 
     /// Returns whether there are no subscriptions; if so, polling is marked as stopped.
     pub(super) fn stop_if_idle(&self) -> bool {
         let mut state = self.state();
         state.is_polling = !state.runs.is_empty();
+        if !state.is_polling {
+            state.end(&self.live);
+        }
         !state.is_polling
     }
 
@@ -243,6 +246,16 @@ impl Shared {
             state.changed = state.runs.keys().copied().collect();
         }
         self.wake.notify_one();
+    }
+}
+
+impl State {
+    /// Forgets what is of no use when polling ends.
+    fn end(&mut self, live: &AtomicBool) {
+        self.changed.clear();
+        self.again.clear();
+        // The socket is closed as well.
+        live.store(false, Ordering::Relaxed);
     }
 }
 
@@ -284,13 +297,13 @@ mod tests {
     async fn a_poll_that_had_begun_before_is_no_answer_to_a_later_subscription() {
         let (shared, run) = (polled(), Uuid::new_v4());
         let _first = Shared::subscribe(&shared, run, Interest::End).0;
-        let under_way = shared.begin_poll(Scope::Changed);
+        let under_way = shared.begin_poll(Scope::Changed, Instant::now());
         assert_eq!(under_way.every_state, [run]);
         let mut second = Shared::subscribe(&shared, run, Interest::End).0;
         failed(&shared, under_way.number, run);
         assert!(poll!(pin!(second.next())).is_pending());
 
-        let next = shared.begin_poll(Scope::Changed);
+        let next = shared.begin_poll(Scope::Changed, Instant::now());
         assert_eq!(next.every_state, [run], "it is polled again at once");
         failed(&shared, next.number, run);
         let Some(Snapshot::Failed(error)) = second.next().await else {
@@ -324,6 +337,10 @@ mod tests {
         assert!(subscription.next().await.is_none());
     }
 
+    fn reads(plan: &PollPlan) -> usize {
+        plan.every_state.len() + plan.ended.len()
+    }
+
     #[tokio::test]
     async fn only_what_may_be_news_is_polled() {
         let shared = polled();
@@ -332,19 +349,24 @@ mod tests {
         let _end = subscribe(ids[0], Interest::End);
         let _every = subscribe(ids[1], Interest::EveryState);
         let _hints = subscribe(ids[2], Interest::Hints);
-        let first = shared.begin_poll(Scope::Changed);
+        let first = shared.begin_poll(Scope::Changed, Instant::now());
         assert_eq!(first.every_state.len(), 2, "which exist is not known yet");
         for run in shared.state().runs.values_mut() {
             run.was_read = true;
         }
-        let nothing = shared.begin_poll(Scope::Changed);
-        assert_eq!((nothing.requests(), nothing.has_changed), (0, false));
-        let all = shared.begin_poll(Scope::All);
+        let now = Instant::now();
+        assert_eq!(reads(&shared.begin_poll(Scope::Changed, now)), 0);
+        // Once more, and not for ever.
+        let later = now + 2 * RECHECK_DELAY;
+        assert_eq!(reads(&shared.begin_poll(Scope::Changed, later)), 2);
+        let nothing = shared.begin_poll(Scope::Changed, later + 2 * RECHECK_DELAY);
+        assert_eq!((reads(&nothing), nothing.again_at), (0, None));
+        let all = shared.begin_poll(Scope::All, Instant::now());
         assert_eq!(
             (&all.every_state[..], &all.ended[..]),
             (&ids[1..2], &ids[..1])
         );
-        let existing = shared.begin_poll(Scope::Existing);
+        let existing = shared.begin_poll(Scope::Existing, Instant::now());
         assert_eq!((existing.every_state.len(), existing.ended.len()), (2, 0));
     }
 }

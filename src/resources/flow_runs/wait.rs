@@ -28,8 +28,8 @@ type Condition = Arc<dyn Fn(&FlowRunResponse) -> bool + Send + Sync>;
 /// that have changed; every 2 s while they do not, for example behind a server or proxy without WebSockets, or
 /// without the feature `websocket`. So neither a lost event nor a restart of the server delays a wait by more
 /// than that. Runs whose end is waited for are read only once they have ended, 1000 in one request; once a
-/// minute they are read in any case, so that one that was deleted is noticed. There are at most five requests a
-/// second, so with more than 10,000 runs the intervals are longer. Polling is done on the client's own thread,
+/// minute they are read in any case, so that one that was deleted is noticed. There are about five requests a
+/// second at most, so with more than 10,000 runs the intervals are longer. Polling is done on the client's own thread,
 /// and ends when nothing is waited for.
 ///
 /// Only states visible at a poll are seen: a state that a run is in for a moment may be missed. So wait for

@@ -77,16 +77,39 @@ fn a_body_that_is_interrupted_gives_its_slot_back() {
 
 #[test]
 fn what_is_granted_to_a_caller_that_has_gone_is_given_back() {
-    for _ in 0..20 {
+    let mut asked = 0;
+    for round in 0..20 {
         let (_driven, server, client) = server();
         program(async {
             let limit = client.concurrency("a");
             let mut acquiring = Box::pin(limit.acquire());
             assert!(poll!(&mut acquiring).is_pending());
+            // In every other round, once the request has been sent.
+            while round % 2 == 0 && server.asked() == 0 {
+                tokio::task::yield_now().await;
+            }
         });
         program(client.shutdown(LONG)).expect("in time");
         assert_eq!(server.held(), 0);
+        asked += server.asked();
     }
+    assert!(asked >= 10, "{asked}");
+}
+
+/// Waiting for a rate ends as well, though nothing is held.
+#[test]
+fn waiting_for_a_rate_ends() {
+    let (_driven, server, client) = server();
+    program(async {
+        let rate = client.rate_limit("a");
+        let waiting = tokio::spawn(async move { rate.acquire().await });
+        while server.asked() < 1 {
+            tokio::task::yield_now().await;
+        }
+        client.shutdown(LONG).await.expect("nothing is left");
+        let error = waiting.await.expect("not panicked").expect_err("ended");
+        assert!(error.to_string().contains("shut down"), "{error}");
+    });
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::support::{FastClock, a_flow, a_run, live, live_builder, plain};
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// How much faster than real time the clock of a client runs.
-const FACTOR: u32 = 30;
+const FACTOR: u32 = 10;
 
 /// A client whose observer panics at this operation, once it is told to.
 async fn panicking_at(operation: &'static str) -> (Client, Arc<AtomicBool>) {
@@ -50,7 +50,7 @@ async fn a_watch_ends_with_an_error() {
 
 #[tokio::test]
 async fn a_subscription_ends_with_an_error() {
-    let (client, panics) = panicking_at("read_events").await;
+    let (client, panics) = panicking_at("count_account_events").await;
     let subscription = client.events().subscribe().prefix("no.event.has.this.name");
     let mut subscription = subscription.start().await.expect("started");
     panics.store(true, Ordering::SeqCst);
@@ -104,7 +104,7 @@ async fn a_server() -> MockServer {
     server
 }
 
-/// The lease lasts 60 s of a clock that runs thirty times as fast: it is renewed, or lost, within two seconds.
+/// The lease lasts 60 s of a clock that runs ten times as fast: it is renewed, or lost, within six seconds.
 async fn a_lease_is_kept_while(blocking: &Blocking, emitter: EmitterBuilder, client: Client) {
     let slot = client.concurrency("a").lease(MINUTE).acquire().await;
     let slot = slot.expect("acquired");

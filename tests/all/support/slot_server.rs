@@ -84,6 +84,11 @@ impl Respond for Answer {
                 ResponseTemplate::new(200)
                     .set_body_json(json!({"lease_id": lease, "limits": limits}))
             }
+            // Of a rate, nothing is ever left.
+            Some("increment") => {
+                state.asked += 1;
+                ResponseTemplate::new(423).insert_header("retry-after", "3600")
+            }
             Some("decrement-with-lease") => {
                 let lease = body["lease_id"].as_str().and_then(|id| id.parse().ok());
                 state.held.remove(&lease.expect("a lease"));

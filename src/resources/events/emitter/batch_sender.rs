@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::block_in_place;
 
 use super::queue::{FlushReport, Message, Queue, QueuedEvent};
 use super::send_rate::SendRate;
@@ -133,21 +134,49 @@ impl BatchSender {
             self.queue.before_end(clock.sleep(wait)).await;
         }
         let mut unsent = VecDeque::from([batch]);
-        while let Some(batch) = unsent.pop_front() {
-            match self.send(&batch).await {
-                Ok(()) => self.confirm(batch.len()),
-                Err(error) if batch.len() > 1 && may_be_one_bad_event(&error) => {
-                    tracing::debug!(events = batch.len(), %error, "sending events one by one");
-                    unsent.extend(batch.into_iter().map(|event| vec![event]));
-                }
-                Err(error) if may_be_one_bad_event(&error) => self.fail(batch, &error),
-                // The remaining events would fail in the same way.
-                Err(error) => {
-                    let rest = unsent.drain(..).flatten();
-                    let failed = batch.into_iter().chain(rest).collect();
-                    self.fail(failed, &error);
+        // Events that were answered with 500 by themselves: are they bad, or is the server?
+        let (mut suspects, mut rounds, mut any_was_accepted) = (Vec::new(), 0, false);
+        loop {
+            while let Some(mut batch) = unsent.pop_front() {
+                match self.send(&batch).await {
+                    Ok(()) => {
+                        any_was_accepted = true;
+                        self.confirm(batch.len());
+                    }
+                    Err(error) if batch.len() > 1 && may_be_one_bad_event(&error) => {
+                        tracing::debug!(events = batch.len(), %error, "sending events one by one");
+                        unsent.extend(batch.into_iter().map(|event| vec![event]));
+                    }
+                    Err(error) if is_server_error(&error) => {
+                        suspects.extend(batch.pop().map(|event| (event, error)));
+                    }
+                    Err(error) if may_be_one_bad_event(&error) => self.fail(batch, &error),
+                    // The remaining events would fail in the same way.
+                    Err(error) => {
+                        batch.extend(unsent.drain(..).flatten());
+                        batch.extend(suspects.drain(..).map(|(event, _)| event));
+                        self.fail(batch, &error);
+                    }
                 }
             }
+            let Some((_, error)) = suspects.last() else {
+                return;
+            };
+            rounds += 1;
+            // If others were accepted, they are sent once more, and otherwise as other events are in an outage. One
+            // alone cannot be told from an outage, and is not to keep all that come after it.
+            let is_hopeless = match (any_was_accepted, suspects.len()) {
+                (true, _) => rounds > 1,
+                (false, 1) => !self.raw.channel().retry().allows(rounds),
+                (false, _) => self.queue.is_full() && !self.raw.channel().retry().allows(rounds),
+            };
+            if is_hopeless || !self.pause(rounds, error).await {
+                for (event, error) in suspects.drain(..) {
+                    self.fail(vec![event], &error);
+                }
+                return;
+            }
+            unsent.extend(suspects.drain(..).map(|(event, _)| vec![event]));
         }
     }
 
@@ -163,25 +192,29 @@ impl BatchSender {
             };
             let Err(error) = sent else { return Ok(()) };
             failures += 1;
-            let may_be_bad = may_be_one_bad_event(&error);
             // Of the events that are kept, those behind this batch are more than the queue has room for.
-            let is_hopeless =
-                (may_be_bad || self.queue.is_full()) && !channel.retry().allows(failures);
-            if !is_transient(&error) || (may_be_bad && batch.len() > 1) || is_hopeless {
+            let is_hopeless = self.queue.is_full() && !channel.retry().allows(failures);
+            if !is_transient(&error) || is_hopeless {
                 return Err(error);
             }
             if failures == 1 {
                 tracing::warn!(%error, "events cannot be sent now; they are kept in the queue");
             }
-            let wait = channel
-                .retry()
-                .backoff()
-                .delay(failures, error.retry_after());
-            let wait = channel.clock().sleep(wait.max(MIN_PAUSE));
-            if self.queue.before_end(wait).await.is_none() {
+            if !self.pause(failures, &error).await {
                 return Err(error);
             }
         }
+    }
+
+    /// Waits after a failure; `false` if the time of a closed emitter is over first.
+    async fn pause(&self, failures: u32, error: &Error) -> bool {
+        let channel = self.raw.channel();
+        let wait = channel
+            .retry()
+            .backoff()
+            .delay(failures, error.retry_after());
+        let wait = channel.clock().sleep(wait.max(MIN_PAUSE));
+        self.queue.before_end(wait).await.is_some()
     }
 
     fn confirm(&mut self, events: usize) {
@@ -192,18 +225,20 @@ impl BatchSender {
     }
 
     fn fail(&mut self, events: Vec<Event>, error: &Error) {
-        tracing::warn!(events = events.len(), %error, "events could not be sent");
-        self.settle(FlushReport {
-            failed: events.len() as u64,
-            ..FlushReport::default()
-        });
+        let failed = events.len() as u64;
+        tracing::warn!(events = failed, %error, "events could not be sent");
         if let Some(call) = &self.on_failure {
             // A panic in the callback must not stop the sending of later events.
-            let called = catch_unwind(AssertUnwindSafe(|| call(events, error)));
-            if called.is_err() {
+            let call = AssertUnwindSafe(|| block_in_place(|| call(events, error)));
+            if catch_unwind(call).is_err() {
                 tracing::warn!("the `on_failure` callback panicked");
             }
         }
+        // Only now: whoever waits for the events waits for the callback.
+        self.settle(FlushReport {
+            failed,
+            ..FlushReport::default()
+        });
     }
 
     fn settle(&mut self, delivered: FlushReport) {
@@ -225,9 +260,17 @@ impl Drop for BatchSender {
 /// Whether the server may accept the same events later.
 fn is_transient(error: &Error) -> bool {
     match error.status() {
-        Some(status) => status.is_server_error() || matches!(status.as_u16(), 408 | 429),
+        Some(status) => match status.as_u16() {
+            // One of the events may be the reason.
+            500 => false,
+            status => status >= 501 || matches!(status, 408 | 429),
+        },
         None => matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout),
     }
+}
+
+fn is_server_error(error: &Error) -> bool {
+    error.status().is_some_and(|status| status.as_u16() == 500)
 }
 
 fn out_of_time() -> Error {

@@ -126,7 +126,8 @@ impl EmitterBuilder {
         let raw = background.raw_for(self.client.channel());
         let (messages, received) = mpsc::unbounded_channel();
         let queue = Arc::new(Queue::new(self.capacity));
-        self.client.service::<Emitters>()?.add(Arc::clone(&queue));
+        let emitters = self.client.service::<Emitters>()?;
+        emitters.add(Arc::clone(&queue))?;
         let rate = SendRate::new(self.rate);
         let sender = BatchSender::new(raw, received, Arc::clone(&queue), rate)
             .batching(self.batch, self.linger)

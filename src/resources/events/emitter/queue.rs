@@ -81,8 +81,6 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     stats: EmitterStats,
-    /// How many events had failed when the emitter was closed.
-    failed_before_close: Option<u64>,
     /// Whether a warning about dropped events was logged, and the queue has not been half empty since.
     is_dropping: bool,
 }
@@ -130,7 +128,8 @@ impl Queue {
     ) -> Result<()> {
         // Sent and counted under one lock, so that an event is not settled before it is counted.
         let mut state = self.state();
-        if messages.send(Message::Event(event)).is_err() {
+        let is_closed = self.end.borrow().is_some();
+        if is_closed || messages.send(Message::Event(event)).is_err() {
             return Err(closed());
         }
         if state.stats.queued <= self.capacity as u64 / 2 {
@@ -184,11 +183,9 @@ impl Queue {
     /// it is closed several times, the earliest end counts.
     pub(super) fn close(&self, timeout: Duration) {
         self.room.close();
-        let mut state = self.state();
-        let failed = state.stats.failed;
-        state.failed_before_close.get_or_insert(failed);
-        drop(state);
         let end = Instant::now() + timeout.min(MAX_CLOSE_TIMEOUT);
+        // Not while an event is being pushed: it is either waited for, or refused.
+        let _state = self.state();
         self.end
             .send_modify(|at| *at = Some(at.map_or(end, |at| at.min(end))));
     }
@@ -231,13 +228,6 @@ impl Queue {
             }
             drained.await;
         }
-    }
-
-    /// How many events are not sent yet, or have failed since the queue was closed.
-    pub(super) fn unsent(&self) -> u64 {
-        let state = self.state();
-        let failed_before = state.failed_before_close.unwrap_or(state.stats.failed);
-        state.stats.queued + state.stats.failed.saturating_sub(failed_before)
     }
 
     /// Counts the events that are still in the queue as failed, then closes it. In this order, so that they

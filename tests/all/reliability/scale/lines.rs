@@ -127,7 +127,9 @@ async fn a_million_lines_are_delivered_once_each_and_an_idle_run_costs_little() 
     }
     requests.print(&format!("{lines} lines"));
     let pages = lines / PAGE;
-    let most = pages + pages / FAILS_ONCE_IN + 20;
+    // And a state every two seconds.
+    let seconds = requests.start.elapsed().as_secs() as usize;
+    let most = pages + pages / FAILS_ONCE_IN + seconds / 2 + 20;
     assert!(requests.count() <= most, "{} of {most}", requests.count());
 
     // Nothing happens for a while.
@@ -155,7 +157,7 @@ async fn a_million_lines_are_delivered_once_each_and_an_idle_run_costs_little() 
 }
 
 #[tokio::test]
-async fn lines_are_left_out_or_the_last_of_them_come_first() {
+async fn states_alone_end_at_once() {
     let run = Uuid::new_v4();
     let log = Arc::new(LogServer {
         run,
@@ -168,7 +170,6 @@ async fn lines_are_left_out_or_the_last_of_them_come_first() {
     mock.mount(&server).await;
     let client = plain(&format!("{}/api", server.uri())).build();
     let client = client.expect("a client");
-
     let mut states = client.flow_runs().watch(run).states();
     let mut seen = 0;
     while let Some(state) = states.next().await {
@@ -176,12 +177,4 @@ async fn lines_are_left_out_or_the_last_of_them_come_first() {
         seen += 1;
     }
     assert_eq!((seen, log.requests.load(Ordering::SeqCst)), (2, 0));
-
-    let since = LogServer::time(900);
-    let mut updates = client.flow_runs().watch(run).since(since);
-    let first = updates.next().await.expect("one").expect("no error");
-    let RunUpdate::Log(first) = first else {
-        panic!("{first:?}")
-    };
-    assert_eq!(first.message, "line 900");
 }

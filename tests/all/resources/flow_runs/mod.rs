@@ -2,6 +2,7 @@
 
 mod control;
 mod handle;
+mod lines;
 mod polling;
 mod wait;
 mod watch;

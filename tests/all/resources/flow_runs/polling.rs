@@ -147,3 +147,70 @@ async fn a_socket_that_does_not_stay_open_is_opened_ever_less_often() {
     // At once, and after about 1, 2, 4 and 8 s.
     assert!(proxy.sockets() <= 5, "{}", proxy.sockets());
 }
+
+/// A server that answers the filter of flow runs: with those that `select` takes of the runs asked for, at most
+/// `at_a_time`, or with 422 if it takes none.
+async fn a_filter(
+    at_a_time: usize,
+    select: impl Fn(Vec<Uuid>) -> Option<Vec<Uuid>> + Send + Sync + 'static,
+) -> (MockServer, Client) {
+    let respond = move |request: &wiremock::Request| {
+        let body: serde_json::Value = request.body_json().expect("JSON");
+        let asked = serde_json::from_value(body["flow_runs"]["id"]["any_"].clone()).expect("ids");
+        let Some(mut there) = select(asked) else {
+            return ResponseTemplate::new(422);
+        };
+        there.sort_unstable();
+        let offset = body["offset"].as_u64().unwrap_or_default() as usize;
+        let page = there.into_iter().skip(offset).take(at_a_time).map(
+            |id| json!({ "id": id, "flow_id": Uuid::nil(), "created": null, "updated": null }),
+        );
+        ResponseTemplate::new(200).set_body_json(page.collect::<Vec<_>>())
+    };
+    let server = MockServer::start().await;
+    let filter = Mock::given(path("/api/flow_runs/filter"));
+    filter.respond_with(respond).mount(&server).await;
+    let client = plain(&format!("{}/api", server.uri())).build();
+    (server, client.expect("a client"))
+}
+
+/// 200 runs are asked for at a time. None is done before a request of so many has been refused.
+#[tokio::test]
+async fn a_request_that_is_refused_fails_its_own_runs_only() {
+    let runs: Vec<_> = (1..=400_u128).map(Uuid::from_u128).collect();
+    let (unlucky, is_refused) = (runs[0], Arc::new(AtomicBool::new(false)));
+    let refusing = Arc::clone(&is_refused);
+    let select = move |asked: Vec<Uuid>| {
+        if asked.len() < 200 || !asked.contains(&unlucky) {
+            return Some(asked);
+        }
+        refusing.store(true, Ordering::SeqCst);
+        None
+    };
+    let (_server, client) = a_filter(200, select).await;
+    let waits = runs.iter().map(|run| {
+        let is_refused = Arc::clone(&is_refused);
+        let is_done = move |_: &FlowRunResponse| is_refused.load(Ordering::SeqCst);
+        let wait = client.flow_runs().wait(*run).until(is_done);
+        wait.timeout(MINUTE).into_future()
+    });
+    let outcomes = futures_util::future::join_all(waits).await;
+    let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+    assert_eq!(failed, 200, "those of the one request");
+}
+
+/// The server returns one run at a time here, and the first is deleted once it has been read.
+#[tokio::test]
+async fn a_run_is_found_although_another_is_deleted_meanwhile() {
+    let ids: Vec<_> = (1..=3_u128).map(Uuid::from_u128).collect();
+    let (deleted, is_deleted) = (ids[0], AtomicBool::new(false));
+    let select = move |mut asked: Vec<Uuid>| {
+        let is_gone = is_deleted.swap(true, Ordering::SeqCst);
+        asked.retain(|id| !is_gone || *id != deleted);
+        Some(asked)
+    };
+    let (_server, client) = a_filter(1, select).await;
+    let wait = client.flow_runs().wait_all(ids.clone()).until(|_| true);
+    let found = wait.timeout(MINUTE).await.expect("all are read");
+    assert_eq!(found.iter().map(|run| run.id).collect::<Vec<_>>(), ids);
+}
