@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 /// How many waiters ask at once while all are granted what they ask for.
 const MAX_ASKING: usize = 64;
 
-/// How many requests in a row are to be granted, after one was refused, until more than one waiter asks at once: slots
-/// that are given back one by one are also granted one by one.
+/// How many more slots are to be granted than are given back, after a request was refused, until more than one waiter asks
+/// at once. Of a limit that is lower, slots are granted as they are given back: one by one.
 const GRANTS_IN_TURN: usize = 16;
 
 /// The queues of one client, by the names of the limits. A queue lives as long as anybody is in it.
@@ -33,7 +33,7 @@ struct State {
     /// In the order in which they came.
     waiters: BTreeMap<u64, Waiter>,
     next_number: u64,
-    /// How many requests were granted since one was refused.
+    /// How many requests were granted since one was refused, less what was given back since.
     grants: usize,
     refusal: Option<Refusal>,
     /// How often slots were given back.
@@ -104,6 +104,7 @@ impl WaitQueues {
                 let mut state = queue.state();
                 state.refusal = None;
                 state.returns += 1;
+                state.grants = state.grants.saturating_sub(1);
                 state.wake_first();
             }
             true
@@ -159,12 +160,13 @@ impl WaitQueue {
 impl State {
     /// The waiters that may ask.
     fn first(&self) -> impl Iterator<Item = (&u64, &Waiter)> {
-        let waiting = self
-            .waiters
-            .iter()
-            .filter(|(_, waiter)| !waiter.is_unanswered);
+        let is_unanswered = |waiter: &&Waiter| waiter.is_unanswered;
+        let unanswered = self.waiters.values().filter(is_unanswered).count();
         let more = self.grants.saturating_sub(GRANTS_IN_TURN);
-        waiting.take((1 + more).min(MAX_ASKING))
+        let most = MAX_ASKING.saturating_sub(unanswered).max(1);
+        let waiting = self.waiters.iter();
+        let waiting = waiting.filter(|(_, waiter)| !waiter.is_unanswered);
+        waiting.take((1 + more).min(most))
     }
 
     fn wake_first(&self) {
@@ -188,7 +190,8 @@ impl Place {
         }
     }
 
-    fn may_ask(&self) -> bool {
+    /// Whether it may ask.
+    pub(super) fn may_ask(&self) -> bool {
         let state = self.queue.state();
         state.first().any(|(number, _)| *number == self.number)
     }

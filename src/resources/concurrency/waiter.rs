@@ -135,7 +135,7 @@ impl<R: Send + 'static> Waiter<R> {
                 Some(left) if wait >= left => (left.mul_f64(FINAL_ATTEMPT_AT), true),
                 _ => (wait, was_last),
             };
-            if !wait.is_zero() && self.is_woken_within(wait, &place).await? {
+            if !wait.is_zero() && (self.is_woken_within(wait, &place).await? || !place.may_ask()) {
                 continue;
             }
             was_last = is_last;

@@ -145,10 +145,11 @@ impl<'a> StoredEvents<'a> {
     /// Reads the events of this time before the last read, and of this time ahead.
     async fn read(&mut self, back: TimeDelta, ahead: TimeDelta) -> Result<Result<(), Ended>> {
         let complete_since = self.deduplicator.lock().await.complete_since();
-        let since = (self.read_until - back).max(self.since);
+        let now = self.clock.now();
+        // The server's clock may have been put back.
+        let since = (self.read_until.min(now) - back).max(self.since);
         // What was received before that time, and what was not, is not known any more.
         let since = complete_since.map_or(since, |complete| complete.max(since));
-        let now = self.clock.now();
         let mut spans = self.differing_spans((since, now)).await?;
         if !ahead.is_zero() {
             // Such spans are not counted.
@@ -160,7 +161,7 @@ impl<'a> StoredEvents<'a> {
             }
             self.differing.extend(span.counts);
         }
-        self.read_until = now.max(self.read_until);
+        self.read_until = now;
         let oldest = now - LATE_STORAGE_DELAY - STORAGE_DELAY;
         self.differing = self.differing.split_off(&oldest);
         Ok(Ok(()))

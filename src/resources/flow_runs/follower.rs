@@ -83,6 +83,8 @@ pub(super) struct Follower {
     /// When states and lines are read next.
     states_at: Instant,
     lines_at: Instant,
+    /// Whether states are to be read once more after the next time.
+    reads_states_again: bool,
     last_news: Instant,
     states_outage: Outage,
     lines_outage: Outage,
@@ -113,6 +115,7 @@ impl Follower {
             has_ended: false,
             states_at: now,
             lines_at: now,
+            reads_states_again: false,
             last_news: now,
             states_outage: Outage::default(),
             lines_outage: Outage::default(),
@@ -144,28 +147,26 @@ impl Follower {
         };
         let changed = self.subscription.changed();
         let is_hinted = tokio::time::timeout_at(due.into(), changed).await.is_ok();
-        if is_hinted {
-            // The states of a busy run are not to take all the time from its lines.
+        // A server that has said when to ask again is not asked before.
+        if is_hinted && self.states_outage.failures == 0 {
             tokio::time::sleep(MIN_GAP).await;
-            self.states_at = Instant::now();
+            self.states_at = self.states_at.min(Instant::now());
+            self.reads_states_again = true;
         }
         let now = Instant::now();
-        let reads_states = self.states_at <= now
-            && (is_hinted
-                || !self.options.lines
-                || self.states_at <= self.lines_at
-                || self.lines_at > now);
-        if reads_states {
+        let lines_are_due = self.options.lines && self.lines_at <= now;
+        // Whichever was due first, so that neither waits for the other.
+        if self.states_at <= now && !(lines_are_due && self.lines_at < self.states_at) {
             if let Err(error) = self.read_states().await {
                 self.states_at = Instant::now() + self.states_outage.wait_after(error)?;
                 return Ok(());
             }
             self.states_outage = Outage::default();
-            if is_hinted {
+            if std::mem::take(&mut self.reads_states_again) {
                 // An event may arrive before the change that it reports is visible.
                 self.states_at = self.states_at.min(Instant::now() + RECHECK_DELAY);
             }
-        } else {
+        } else if lines_are_due {
             if let Err(error) = self.read_lines().await {
                 self.lines_at = Instant::now() + self.lines_outage.wait_after(error)?;
                 return Ok(());
@@ -219,6 +220,7 @@ impl Follower {
             self.ready.push_back(RunUpdate::Log(Box::new(line)));
         }
         if !new.is_last {
+            self.lines_at = Instant::now();
             return Ok(());
         }
         self.deliver_states(None);

@@ -140,8 +140,20 @@ impl BatchSender {
             while let Some(mut batch) = unsent.pop_front() {
                 match self.send(&batch).await {
                     Ok(()) => {
-                        any_was_accepted = true;
+                        if !std::mem::replace(&mut any_was_accepted, true) {
+                            rounds = 0;
+                        }
                         self.confirm(batch.len());
+                    }
+                    // Until the last round, a server that answers 500 to everything is asked once a round.
+                    Err(error)
+                        if is_server_error(&error)
+                            && !any_was_accepted
+                            && rounds > 0
+                            && self.raw.channel().retry().allows(rounds + 1) =>
+                    {
+                        let events = batch.into_iter();
+                        suspects.extend(events.map(|event| (event, error.copy())));
                     }
                     Err(error) if batch.len() > 1 && may_be_one_bad_event(&error) => {
                         tracing::debug!(events = batch.len(), %error, "sending events one by one");
@@ -163,12 +175,11 @@ impl BatchSender {
                 return;
             };
             rounds += 1;
-            // If others were accepted, they are sent once more, and otherwise as other events are in an outage. One
-            // alone cannot be told from an outage, and is not to keep all that come after it.
-            let is_hopeless = match (any_was_accepted, suspects.len()) {
-                (true, _) => rounds > 1,
-                (false, 1) => !self.raw.channel().retry().allows(rounds),
-                (false, _) => self.queue.is_full() && !self.raw.channel().retry().allows(rounds),
+            // If others were accepted, they are sent once more. If none was, either they are bad or the server is, and
+            // they are sent as often as the policy allows: they are not to keep all that come after them.
+            let is_hopeless = match any_was_accepted {
+                true => rounds > 1,
+                false => !self.raw.channel().retry().allows(rounds),
             };
             if is_hopeless || !self.pause(rounds, error).await {
                 for (event, error) in suspects.drain(..) {
@@ -176,7 +187,11 @@ impl BatchSender {
                 }
                 return;
             }
-            unsent.extend(suspects.drain(..).map(|(event, _)| vec![event]));
+            let events = suspects.drain(..).map(|(event, _)| event);
+            match any_was_accepted {
+                true => unsent.extend(events.map(|event| vec![event])),
+                false => unsent.push_back(events.collect()),
+            }
         }
     }
 

@@ -25,13 +25,14 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 /// the program are busy. The server identifies events by their ids, so none is recorded twice when a request
 /// is repeated.
 ///
-/// While the server is out of reach, or answers 408, 429 or 5xx, events stay in the queue, and are sent again
+/// While the server is out of reach, or answers 408, 429 or a 5xx but 500, events stay in the queue, and are sent again
 /// after the waits of the client's [`RetryPolicy`](crate::RetryPolicy). They fail only when the queue is full
 /// and they were sent as often as that policy allows; or when the emitter is closed and its time is over.
 ///
 /// The server refuses a whole batch because of one bad event. The events of that batch are then sent one by
-/// one (also after a 400, a 413 or a 500), so that only the bad one fails; after a 500 it is first sent as often
-/// as the retry policy allows.
+/// one (also after a 400, a 413 or a 500), so that only the bad one fails. A 500 may
+/// be the server's fault as well: an event that is answered with it is sent once more if others were accepted, and
+/// otherwise as often as the retry policy allows.
 ///
 /// # What can be lost
 ///

@@ -2,6 +2,7 @@
 //! again in an hour, so that whoever is not woken is seen to wait.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,7 +23,13 @@ async fn full(limit: usize) -> (SlotServer, Client) {
 #[tokio::test]
 async fn waiters_are_served_in_order_and_woken_by_what_is_given_back() {
     const WAITERS: usize = 200;
-    let (server, client) = full(1).await;
+    let server = SlotServer::start(1).await;
+    let answered = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&answered);
+    let client = server.builder().observer(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let client = client.build().expect("a client");
     let held = client.concurrency("a").acquire().await.expect("free");
     let (order, mut waiters) = (Arc::new(Mutex::new(Vec::new())), Vec::new());
     for number in 0..WAITERS {
@@ -34,6 +41,14 @@ async fn waiters_are_served_in_order_and_woken_by_what_is_given_back() {
         }));
         // On this single-threaded runtime the task has begun when this one goes on.
         tokio::task::yield_now().await;
+    }
+    // Until those that asked at once are refused: from then on there is an order.
+    let mut quiet = 0;
+    while quiet < 10 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let answered = answered.load(Ordering::SeqCst);
+        let is_quiet = answered > 1 && answered == server.asked();
+        quiet = if is_quiet { quiet + 1 } else { 0 };
     }
     drop(held);
     for waiter in waiters {

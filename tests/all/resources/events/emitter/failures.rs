@@ -56,6 +56,27 @@ async fn what_a_server_asks_for_is_waited_for() {
     assert!((60.0..73.0).contains(&waited), "{waited}");
 }
 
+/// A 500 may be due to an event, or to the server. In a short outage nothing is lost, and few requests are sent.
+#[tokio::test]
+async fn a_short_time_of_errors_500_loses_nothing() {
+    // The batch, and each of its events.
+    let each = 1 + 200;
+    for errors in [1, 100, each, each + 2] {
+        let steps = std::iter::repeat_n(refusal(500), errors).chain([taken()]);
+        let server = Scripted::start(steps).await;
+        let emitter = patient(&in_real_time(&server));
+        for event in events(200) {
+            emitter.emit(event).expect("queued");
+        }
+        let delivered = emitter.flush().await.expect("sent");
+        assert_eq!(
+            (delivered.confirmed, delivered.failed),
+            (200, 0),
+            "{errors}"
+        );
+    }
+}
+
 /// Before, each of 50 batches had all of its attempts: an hour.
 #[tokio::test]
 async fn closing_takes_no_longer_than_it_is_given() {
