@@ -14,9 +14,11 @@ use crate::error::{Error, Result};
 use crate::transport::Transport;
 
 /// A background service that the clones of a client share, such as the manager of their leases.
-pub(crate) trait Service: Send + Sync + Sized + 'static {
+pub(crate) trait Service: Any + Send + Sync {
     /// Starts the service, which may use other services.
-    fn start(services: &Services) -> Result<Self>;
+    fn start(services: &Services) -> Result<Self>
+    where
+        Self: Sized;
 
     /// Finishes what must not be left behind when the process ends, in this time.
     fn finish(&self, timeout: Duration) -> BoxFuture<'_, ()> {
@@ -30,26 +32,10 @@ pub(crate) trait Service: Send + Sync + Sized + 'static {
     }
 }
 
-/// A service of any type.
-trait AnyService: Any + Send + Sync {
-    fn finish(&self, timeout: Duration) -> BoxFuture<'_, ()>;
-    fn unfinished(&self) -> Option<String>;
-}
-
-impl<S: Service> AnyService for S {
-    fn finish(&self, timeout: Duration) -> BoxFuture<'_, ()> {
-        Service::finish(self, timeout)
-    }
-
-    fn unfinished(&self) -> Option<String> {
-        Service::unfinished(self)
-    }
-}
-
 /// The services that have been started.
 pub(crate) struct Services {
     transport: Transport,
-    started: Mutex<HashMap<TypeId, Arc<dyn AnyService>>>,
+    started: Mutex<HashMap<TypeId, Arc<dyn Service>>>,
     is_shut_down: AtomicBool,
 }
 
@@ -101,13 +87,13 @@ impl Services {
             .collect()
     }
 
-    fn started(&self) -> MutexGuard<'_, HashMap<TypeId, Arc<dyn AnyService>>> {
+    fn started(&self) -> MutexGuard<'_, HashMap<TypeId, Arc<dyn Service>>> {
         self.started.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn downcast<S: Service>(service: &Arc<dyn AnyService>) -> Arc<S> {
-    let service: Arc<dyn Any + Send + Sync> = Arc::<dyn AnyService>::clone(service);
+fn downcast<S: Service>(service: &Arc<dyn Service>) -> Arc<S> {
+    let service: Arc<dyn Any + Send + Sync> = Arc::<dyn Service>::clone(service);
     let service = service.downcast();
     service.unwrap_or_else(|_| unreachable!("each service is stored under its own type"))
 }

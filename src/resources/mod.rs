@@ -24,6 +24,7 @@ pub mod events;
 pub mod flow_runs;
 pub mod flows;
 pub mod logs;
+mod outage;
 pub mod saved_searches;
 pub mod schemas;
 mod seen_window;

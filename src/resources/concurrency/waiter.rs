@@ -189,27 +189,27 @@ impl<R: Send + 'static> Waiter<R> {
             return Err(None);
         }
         let mut request = ask();
-        if let Some(place) = place {
-            let soon = tokio::time::timeout(TURN_TIMEOUT, &mut request).map(Result::ok);
-            match self.unless_interrupted(soon).await {
-                Ok(Some(answer)) => return Ok(answer),
-                Ok(None) => place.is_unanswered(),
-                Err(ended) => {
-                    self.abandon(request);
-                    return Err(ended);
-                }
-            }
-        }
-        let answer = self.unless_interrupted(&mut request).await;
+        let answer = self.answer_to(&mut request, place).await;
         if answer.is_err() {
-            self.abandon(request);
+            // It runs to its end, and what it is granted is dropped.
+            self.background.spawn(request.map(drop));
         }
         answer
     }
 
-    /// Lets a request run to its end, and drops what it is granted.
-    fn abandon<T: Send + 'static>(&self, request: BoxFuture<'static, Result<T>>) {
-        self.background.spawn(request.map(drop));
+    async fn answer_to<T: Send + 'static>(
+        &mut self,
+        request: &mut BoxFuture<'static, Result<T>>,
+        place: Option<&Place>,
+    ) -> Result<Result<T>, Ended> {
+        if let Some(place) = place {
+            let soon = tokio::time::timeout(TURN_TIMEOUT, &mut *request);
+            match self.unless_interrupted(soon).await? {
+                Ok(answer) => return Ok(answer),
+                Err(_) => place.is_unanswered(),
+            }
+        }
+        self.unless_interrupted(request).await
     }
 
     /// Waits for this long; returns whether there is a reason to look again before.
@@ -231,7 +231,7 @@ impl<R: Send + 'static> Waiter<R> {
 
     async fn interrupted(&mut self) -> Ended {
         let left = self.left();
-        let is_over = {
+        {
             let timeout = pin!(async {
                 match left {
                     Some(left) => tokio::time::sleep(left).await,
@@ -242,10 +242,10 @@ impl<R: Send + 'static> Waiter<R> {
             match select(gone, select(closed, timeout)).await {
                 Either::Left(_) => return None,
                 Either::Right((Either::Left((shut_down, _)), _)) => return Some(shut_down),
-                Either::Right((Either::Right(_), _)) => true,
+                Either::Right((Either::Right(_), _)) => {}
             }
-        };
-        is_over.then(|| self.timed_out(None))
+        }
+        Some(self.timed_out(None))
     }
 
     /// The time that is left, if it is bounded.

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::header::HeaderMap;
 use tokio::sync::Mutex;
 
 use super::deduplicator::Deduplicator;
 use crate::error::{Error, Result, sent_at};
-use crate::query::{ListRequest as _, Page, Position};
+use crate::query::{Pager, pager};
 use crate::raw;
+use crate::resources::outage::requested_wait;
 use crate::retry::RetryPolicy;
 use crate::types::{
     CountAccountEventsRequest, Countable, EventFilter, EventOccurredFilter, EventOrder,
@@ -42,9 +44,6 @@ const AWAITED_STORAGE: TimeDelta = TimeDelta::seconds(10);
 
 /// How often one page is requested. Those before it are not requested again.
 const PAGE_ATTEMPTS: u32 = 3;
-
-/// The longest wait that the server can ask for.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// A span of time, with both its ends.
 type Span = (DateTime<Utc>, DateTime<Utc>);
@@ -86,9 +85,6 @@ pub(super) struct StoredEvents<'a> {
     /// server may never store what it has sent.)
     differing: BTreeMap<DateTime<Utc>, i64>,
 }
-
-/// The subscription was dropped, or has ended with an error.
-struct Ended;
 
 impl<'a> StoredEvents<'a> {
     /// Reads the events since a time.
@@ -132,18 +128,19 @@ impl<'a> StoredEvents<'a> {
             };
             asked = Duration::ZERO;
             match read {
-                Ok(Ok(())) => {}
-                Ok(Err(Ended)) => return,
+                Ok(true) => {}
+                Ok(false) => return,
                 Err(error) => match wait_after(error, self.deduplicator).await {
-                    Ok(wait) => asked = wait,
-                    Err(Ended) => return,
+                    Some(wait) => asked = wait,
+                    None => return,
                 },
             }
         }
     }
 
-    /// Reads the events of this time before the last read, and of this time ahead.
-    async fn read(&mut self, back: TimeDelta, ahead: TimeDelta) -> Result<Result<(), Ended>> {
+    /// Reads the events of this time before the last read, and of this time ahead; `false` when the subscription was
+    /// dropped.
+    async fn read(&mut self, back: TimeDelta, ahead: TimeDelta) -> Result<bool> {
         let complete_since = self.deduplicator.lock().await.complete_since();
         let now = self.clock.now();
         // The server's clock may have been put back.
@@ -157,14 +154,20 @@ impl<'a> StoredEvents<'a> {
         }
         for span in spans {
             if !deliver_stored(&self.raw, self.filter, span.span, self.deduplicator).await? {
-                return Ok(Err(Ended));
+                return Ok(false);
             }
             self.differing.extend(span.counts);
         }
         self.read_until = now;
         let oldest = now - LATE_STORAGE_DELAY - STORAGE_DELAY;
         self.differing = self.differing.split_off(&oldest);
-        Ok(Ok(()))
+        Ok(true)
+    }
+
+    fn learn_time(&mut self, headers: &HeaderMap) {
+        if let Some(time) = sent_at(headers) {
+            self.clock = ServerClock::new(time);
+        }
     }
 
     /// The spans of which other events may be stored than were received.
@@ -180,16 +183,12 @@ impl<'a> StoredEvents<'a> {
             Ok(counted) => counted,
             // Of a server that does not count, all events are read.
             Err(error) if !error.is_retryable() => {
-                if let Some(time) = sent_at(error.headers()) {
-                    self.clock = ServerClock::new(time);
-                }
+                self.learn_time(error.headers());
                 return Ok(vec![CountedSpan::uncounted((since, until))]);
             }
             Err(error) => return Err(error),
         };
-        if let Some(time) = sent_at(counted.headers()) {
-            self.clock = ServerClock::new(time);
-        }
+        self.learn_time(counted.headers());
         let deduplicator = self.deduplicator.lock().await;
         let mut spans: Vec<CountedSpan> = Vec::new();
         for counted in counted.into_inner() {
@@ -231,16 +230,16 @@ impl CountedSpan {
     }
 }
 
-/// How long to wait before events are read again; an error that would come again ends the subscription.
-async fn wait_after(error: Error, deduplicator: &Mutex<Deduplicator>) -> Result<Duration, Ended> {
+/// How long to wait before events are read again; `None` after an error that would come again, which ends the
+/// subscription.
+async fn wait_after(error: Error, deduplicator: &Mutex<Deduplicator>) -> Option<Duration> {
     if error.is_permanent() {
         let updates = deduplicator.lock().await.updates.clone();
         let _ = updates.send(Err(error)).await;
-        return Err(Ended);
+        return None;
     }
     tracing::debug!(%error, "stored events cannot be read; trying again");
-    let asked = error.retry_after().unwrap_or_default().min(MAX_RETRY_AFTER);
-    Ok(asked.max(READ_INTERVAL))
+    Some(requested_wait(&error).max(READ_INTERVAL))
 }
 
 /// Delivers the stored events of a span, however often reading fails; `false` when the subscription has ended.
@@ -255,8 +254,8 @@ pub(super) async fn deliver_backlog(
         match deliver_stored(raw, filter, span, deduplicator).await {
             Ok(is_subscribed) => return is_subscribed,
             Err(error) => match wait_after(error, deduplicator).await {
-                Ok(wait) => tokio::time::sleep(wait).await,
-                Err(Ended) => return false,
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return false,
             },
         }
     }
@@ -270,47 +269,34 @@ async fn deliver_stored(
     span: Span,
     deduplicator: &Mutex<Deduplicator>,
 ) -> Result<bool> {
-    let raw = Arc::new(raw.with_retry(RetryPolicy::default().attempts(PAGE_ATTEMPTS)));
-    let mut at = Some(Position::Start);
-    while let Some(position) = at {
-        let page = page_of(&raw, filter, span, position).await?;
-        for event in page.items {
-            if !deduplicator.lock().await.stored(event).await {
-                return Ok(false);
-            }
+    let raw = raw.with_retry(RetryPolicy::default().attempts(PAGE_ATTEMPTS));
+    let mut events = stored_in(Arc::new(raw), filter, span);
+    while let Some(event) = events.next().await {
+        if !deduplicator.lock().await.stored(event?).await {
+            return Ok(false);
         }
-        at = page.next;
     }
     Ok(true)
 }
 
 /// Marks the stored events of a span as delivered.
 pub(super) async fn skip_stored(
-    raw: &Arc<raw::Client>,
+    raw: Arc<raw::Client>,
     filter: &EventFilter,
     span: Span,
     deduplicator: &mut Deduplicator,
 ) -> Result<()> {
-    let mut at = Some(Position::Start);
-    while let Some(position) = at {
-        let page = page_of(raw, filter, span, position).await?;
-        for event in &page.items {
-            deduplicator.skip(event);
-        }
-        at = page.next;
+    let mut events = stored_in(raw, filter, span);
+    while let Some(event) = events.next().await {
+        deduplicator.skip(&event?);
     }
     Ok(())
 }
 
-async fn page_of(
-    raw: &Arc<raw::Client>,
-    filter: &EventFilter,
-    span: Span,
-    position: Position,
-) -> Result<Page<ReceivedEvent>> {
+/// The stored events of a span, the oldest first.
+fn stored_in(raw: Arc<raw::Client>, filter: &EventFilter, span: Span) -> Pager<ReceivedEvent> {
     let filter = within(filter, span).order(EventOrder::Asc);
-    let request = ReadEventsRequest::new().filter(filter);
-    request.page(Arc::clone(raw), (), position, None).await
+    pager(ReadEventsRequest::new().filter(filter), raw, (), None)
 }
 
 fn within(filter: &EventFilter, (since, until): Span) -> EventFilter {

@@ -142,21 +142,16 @@ impl SubscriptionBuilder {
         let start = server_time(&raw).await?;
         let (clock, ahead) = (ServerClock::new(start), start + DATED_AHEAD);
         let stored_since = start - STORAGE_DELAY;
-        match self.since {
+        if self.since.is_some() {
             // The server is to refuse now what it refuses.
-            Some(_) => drop(
-                raw.read_events(
-                    &ReadEventsRequest::new()
-                        .filter(self.filter.clone())
-                        .limit(1),
-                )
-                .await?,
-            ),
+            let one = ReadEventsRequest::new()
+                .filter(self.filter.clone())
+                .limit(1);
+            raw.read_events(&one).await?;
+        } else {
             // Events that have already happened are marked as seen, so that only new ones are delivered,
             // whatever the difference between the clocks of server and client.
-            None => {
-                skip_stored(&raw, &self.filter, (stored_since, ahead), &mut deduplicator).await?
-            }
+            skip_stored(raw, &self.filter, (stored_since, ahead), &mut deduplicator).await?;
         }
         let (raw, filter, since) = (background.raw().clone(), self.filter, self.since);
         let work = async move {

@@ -16,6 +16,7 @@ use super::run_update::RunUpdate;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::raw;
+use crate::resources::outage::{Outage, requested_wait};
 use crate::retry::RetryPolicy;
 use crate::runtime::Backoff;
 use crate::types::State;
@@ -41,18 +42,12 @@ const IDLE_INTERVALS_LIVE: Intervals = Intervals {
 /// How long a run must be quiet after its end before the stream ends: its last lines arrive seconds later.
 const QUIET_PERIOD: Duration = Duration::from_secs(5);
 
-/// How long the server may be out of reach before the stream fails.
-const OUTAGE_TOLERANCE: Duration = Duration::from_secs(120);
-
 /// The waits after a failure.
 const FAILURE_BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
 
 /// How long after an event the states are read, and how long after that once more.
 const MIN_GAP: Duration = Duration::from_millis(100);
 const RECHECK_DELAY: Duration = Duration::from_secs(2);
-
-/// The longest wait that the server can ask for.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 struct Intervals {
     lines: Duration,
@@ -86,16 +81,16 @@ pub(super) struct Follower {
     /// Whether states are to be read once more after the next time.
     reads_states_again: bool,
     last_news: Instant,
-    states_outage: Outage,
-    lines_outage: Outage,
+    states_failures: Failures,
+    lines_failures: Failures,
     is_over: bool,
 }
 
-/// How long states, or lines, could not be read.
+/// The failures in a row to read states, or lines.
 #[derive(Default)]
-struct Outage {
-    failures: u32,
-    since: Option<Instant>,
+struct Failures {
+    count: u32,
+    outage: Outage,
 }
 
 impl Follower {
@@ -117,8 +112,8 @@ impl Follower {
             lines_at: now,
             reads_states_again: false,
             last_news: now,
-            states_outage: Outage::default(),
-            lines_outage: Outage::default(),
+            states_failures: Failures::default(),
+            lines_failures: Failures::default(),
             is_over: false,
         })
     }
@@ -148,7 +143,7 @@ impl Follower {
         let changed = self.subscription.changed();
         let is_hinted = tokio::time::timeout_at(due.into(), changed).await.is_ok();
         // A server that has said when to ask again is not asked before.
-        if is_hinted && self.states_outage.failures == 0 {
+        if is_hinted && self.states_failures.count == 0 {
             tokio::time::sleep(MIN_GAP).await;
             self.states_at = self.states_at.min(Instant::now());
             self.reads_states_again = true;
@@ -158,20 +153,20 @@ impl Follower {
         // Whichever was due first, so that neither waits for the other.
         if self.states_at <= now && !(lines_are_due && self.lines_at < self.states_at) {
             if let Err(error) = self.read_states().await {
-                self.states_at = Instant::now() + self.states_outage.wait_after(error)?;
+                self.states_at = Instant::now() + self.states_failures.wait_after(error)?;
                 return Ok(());
             }
-            self.states_outage = Outage::default();
+            self.states_failures = Failures::default();
             if std::mem::take(&mut self.reads_states_again) {
                 // An event may arrive before the change that it reports is visible.
                 self.states_at = self.states_at.min(Instant::now() + RECHECK_DELAY);
             }
         } else if lines_are_due {
             if let Err(error) = self.read_lines().await {
-                self.lines_at = Instant::now() + self.lines_outage.wait_after(error)?;
+                self.lines_at = Instant::now() + self.lines_failures.wait_after(error)?;
                 return Ok(());
             }
-            self.lines_outage = Outage::default();
+            self.lines_failures = Failures::default();
         }
         Ok(())
     }
@@ -258,20 +253,15 @@ impl Follower {
     }
 }
 
-impl Outage {
+impl Failures {
     /// How long to wait after a failure, or the failure, if reading cannot go on.
     fn wait_after(&mut self, error: Error) -> Result<Duration> {
-        let now = Instant::now();
-        let since = match error.is_overload() {
-            true => now,
-            false => self.since.unwrap_or(now),
-        };
-        self.since = Some(since);
-        if error.is_permanent() || since.elapsed() > OUTAGE_TOLERANCE {
+        if self.outage.is_too_long(&error, Instant::now()) || error.is_permanent() {
             return Err(error);
         }
-        self.failures += 1;
-        let asked = error.retry_after().unwrap_or_default().min(MAX_RETRY_AFTER);
-        Ok(FAILURE_BACKOFF.delay(self.failures, None).max(asked))
+        self.count += 1;
+        Ok(FAILURE_BACKOFF
+            .delay(self.count, None)
+            .max(requested_wait(&error)))
     }
 }

@@ -19,6 +19,7 @@ use super::run_subscription::{PollerEnded, RunSubscription, Shared, Snapshot};
 use crate::client::{Background, Service, Services};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raw;
+use crate::resources::outage::{Outage, requested_wait};
 use crate::retry::RetryPolicy;
 use crate::types::{
     FlowRunFilter, FlowRunFilterId, FlowRunFilterState, FlowRunFilterStateType, ReadFlowRunsRequest,
@@ -32,12 +33,6 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most requests of one poll for which the next one waits: changes are to be seen within two seconds.
 const MAX_SPACED_REQUESTS: usize = 10;
-
-/// The longest wait that a server can ask for.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
-
-/// How long the server may be out of reach before waiting fails.
-const OUTAGE_TOLERANCE: Duration = Duration::from_secs(120);
 
 /// Polls all runs that a client waits for together, on the client's own thread: every few seconds, and at
 /// once when an event reports that one has changed. The content of an event is never relied upon: events are
@@ -84,41 +79,31 @@ impl RunPoller {
 
 /// Polls the runs with subscriptions, until there have been none for [`IDLE_SHUTDOWN_DELAY`].
 async fn poll_loop(raw: &raw::Client, shared: &Shared) {
-    let poll_timeout = raw.channel().timeout().min(POLL_TIMEOUT);
-    let once = raw
-        .with_retry(RetryPolicy::none())
-        .with_timeout(poll_timeout);
-    let mut next = NextPoll::now();
-    let (mut failing_since, mut requests) = (None, Requests::default());
+    let mut poll = Poll::new(raw, shared);
+    let (mut next, mut outage) = (NextPoll::now(), Outage::default());
     loop {
         let begun = Instant::now();
         let plan = shared.begin_poll(next.scope(begun), begun);
-        requests.sent = 0;
-        let polled = poll_all(&once, &plan, shared, &mut requests).await;
-        let retry_after = match polled {
+        let retry_after = match poll.all(&plan).await {
             Ok(()) => {
                 // The runs that could not be read are not among those that have changed.
-                failing_since = failing_since.filter(|_| !next.is_of_all());
+                if next.is_of_all() {
+                    outage = Outage::default();
+                }
                 Duration::ZERO
             }
             Err((unread, error)) => {
-                // A server that says when to ask again is not out of reach.
-                let since = match error.is_overload() {
-                    true => begun,
-                    false => failing_since.unwrap_or(begun),
-                };
-                failing_since = Some(since);
-                let retry_after = error.retry_after().unwrap_or_default();
-                if since.elapsed() > OUTAGE_TOLERANCE {
+                let retry_after = requested_wait(&error).max(POLL_INTERVAL);
+                if outage.is_too_long(&error, begun) {
                     publish_failure(shared, plan.number, &unread, error);
                 }
-                retry_after.clamp(POLL_INTERVAL, MAX_RETRY_AFTER)
+                retry_after
             }
         };
-        let is_live = failing_since.is_none() && shared.live.load(Ordering::Relaxed);
-        next.schedule(&plan, requests.sent, is_live, retry_after);
+        let is_live = !outage.has_begun() && shared.live.load(Ordering::Relaxed);
+        next.schedule(&plan, poll.requests, is_live, retry_after);
         // Runs that change meanwhile are polled together.
-        let gap = REQUEST_SPACING * requests.sent.min(MAX_SPACED_REQUESTS) as u32;
+        let gap = REQUEST_SPACING * poll.requests.min(MAX_SPACED_REQUESTS) as u32;
         tokio::time::sleep(gap.max(retry_after)).await;
         if shared.is_idle() {
             let woken = timeout(IDLE_SHUTDOWN_DELAY, shared.wake.notified()).await;
@@ -131,45 +116,108 @@ async fn poll_loop(raw: &raw::Client, shared: &Shared) {
     }
 }
 
-/// Polls the runs, each request by itself: one that is refused fails its own runs only. Returns the runs that could
-/// not be read although they may be later, and why.
-async fn poll_all(
-    raw: &raw::Client,
-    plan: &PollPlan,
-    shared: &Shared,
-    requests: &mut Requests,
-) -> Result<(), (Vec<Uuid>, Error)> {
-    let (mut unread, mut failure) = (Vec::new(), None);
-    let every_state = plan.every_state.chunks(IDS_PER_REQUEST);
-    let every_state = every_state.map(|runs| (runs, false));
-    let ended = plan.ended.chunks(ENDED_IDS_PER_REQUEST);
-    let ended = ended.map(|runs| (runs, true));
-    for (chunk, only_ended) in every_state.chain(ended) {
-        // A server that did not answer, or has said when to ask again, is not asked for the others as well.
-        if matches!(&failure, Some(failure) if Error::status(failure).is_none() || failure.is_overload())
-        {
-            unread.extend_from_slice(chunk);
-            continue;
-        }
-        let chunk_plan = ChunkPlan {
-            poll: plan.number,
-            runs: chunk,
-            only_ended,
-        };
-        match poll_chunk(raw, chunk_plan, shared, requests).await {
-            Ok(()) => {}
-            Err(error) if error.is_permanent() => {
-                publish_failure(shared, plan.number, chunk, error);
-            }
-            Err(error) => {
-                unread.extend_from_slice(chunk);
-                failure = Some(error);
-            }
+/// The requests of the polls.
+struct Poll<'a> {
+    once: raw::Client,
+    shared: &'a Shared,
+    /// How many requests were sent for the last poll.
+    requests: usize,
+    /// The most runs that were returned at once.
+    largest_page: usize,
+}
+
+impl<'a> Poll<'a> {
+    fn new(raw: &raw::Client, shared: &'a Shared) -> Self {
+        let timeout = raw.channel().timeout().min(POLL_TIMEOUT);
+        Self {
+            once: raw.with_retry(RetryPolicy::none()).with_timeout(timeout),
+            shared,
+            requests: 0,
+            largest_page: 0,
         }
     }
-    match failure {
-        Some(failure) => Err((unread, failure)),
-        None => Ok(()),
+
+    /// Polls the runs, each request by itself: one that is refused fails its own runs only. Returns the runs that could
+    /// not be read although they may be later, and why.
+    async fn all(&mut self, plan: &PollPlan) -> Result<(), (Vec<Uuid>, Error)> {
+        self.requests = 0;
+        let (mut unread, mut failure) = (Vec::new(), None);
+        let every_state = plan.every_state.chunks(IDS_PER_REQUEST);
+        let every_state = every_state.map(|runs| (runs, false));
+        let ended = plan.ended.chunks(ENDED_IDS_PER_REQUEST);
+        let ended = ended.map(|runs| (runs, true));
+        for (chunk, only_ended) in every_state.chain(ended) {
+            // A server that did not answer, or has said when to ask again, is not asked for the others as well.
+            if matches!(&failure, Some(failure) if Error::status(failure).is_none() || failure.is_overload())
+            {
+                unread.extend_from_slice(chunk);
+                continue;
+            }
+            match self.chunk(plan.number, chunk, only_ended).await {
+                Ok(()) => {}
+                Err(error) if error.is_permanent() => {
+                    publish_failure(self.shared, plan.number, chunk, error);
+                }
+                Err(error) => {
+                    unread.extend_from_slice(chunk);
+                    failure = Some(error);
+                }
+            }
+        }
+        match failure {
+            Some(failure) => Err((unread, failure)),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads these runs, or only those of them that have ended.
+    async fn chunk(&mut self, poll: u64, runs: &[Uuid], only_ended: bool) -> Result<()> {
+        let mut missing: HashSet<Uuid> = runs.iter().copied().collect();
+        // The server may return fewer runs than it is asked for; then it is asked for the others. (By an offset, a run would
+        // be skipped when another is deleted meanwhile.)
+        while !missing.is_empty() {
+            let ids = FlowRunFilterId::new().any_(missing.iter().copied().collect::<Vec<_>>());
+            let mut filter = FlowRunFilter::new().id(ids);
+            if only_ended {
+                let ended = FlowRunFilterStateType::new().any_(TERMINAL_STATES.to_vec());
+                filter = filter.state(FlowRunFilterState::new().type_(ended));
+            }
+            let body = ReadFlowRunsRequest::new().flow_runs(filter);
+            self.requests += 1;
+            let page = self.once.read_flow_runs(&body).await?.into_inner();
+            // Of the others, none has ended, as far as can be told: a server may be set to return fewer at a time.
+            let is_last = only_ended && page.len() < self.largest_page;
+            self.largest_page = page.len().max(self.largest_page);
+            if page.is_empty() {
+                break;
+            }
+            let before = missing.len();
+            for run in page {
+                missing.remove(&run.id);
+                self.shared
+                    .publish(poll, run.id, Snapshot::Run(Arc::new(run)));
+            }
+            if missing.len() == before {
+                let what = "the server returns other flow runs than it is asked for";
+                return Err(Error::new(ErrorKind::UnexpectedBody, what));
+            }
+            if is_last {
+                break;
+            }
+        }
+        if only_ended {
+            return Ok(());
+        }
+        for run in missing {
+            let what = format!("there is no flow run {run}");
+            publish_failure(
+                self.shared,
+                poll,
+                &[run],
+                Error::new(ErrorKind::NotFound, what),
+            );
+        }
+        Ok(())
     }
 }
 
@@ -178,77 +226,6 @@ fn publish_failure(shared: &Shared, poll: u64, runs: &[Uuid], error: Error) {
     for run in runs {
         shared.publish(poll, *run, failed.clone());
     }
-}
-
-/// What is known of the requests of a poller.
-#[derive(Default)]
-struct Requests {
-    /// How many were sent for the poll.
-    sent: usize,
-    /// How many runs were returned at once.
-    largest_page: usize,
-}
-
-/// The runs of one request.
-struct ChunkPlan<'a> {
-    poll: u64,
-    runs: &'a [Uuid],
-    /// Whether only those are read that have ended.
-    only_ended: bool,
-}
-
-/// Reads the runs of a chunk.
-async fn poll_chunk(
-    raw: &raw::Client,
-    plan: ChunkPlan<'_>,
-    shared: &Shared,
-    requests: &mut Requests,
-) -> Result<()> {
-    let ChunkPlan {
-        poll,
-        runs,
-        only_ended,
-    } = plan;
-    let mut missing: HashSet<Uuid> = runs.iter().copied().collect();
-    // The server may return fewer runs than it is asked for; then it is asked for the others. (By an offset, a run would
-    // be skipped when another is deleted meanwhile.)
-    while !missing.is_empty() {
-        let ids = FlowRunFilterId::new().any_(missing.iter().copied().collect::<Vec<_>>());
-        let mut filter = FlowRunFilter::new().id(ids);
-        if only_ended {
-            let ended = FlowRunFilterStateType::new().any_(TERMINAL_STATES.to_vec());
-            filter = filter.state(FlowRunFilterState::new().type_(ended));
-        }
-        let body = ReadFlowRunsRequest::new().flow_runs(filter);
-        requests.sent += 1;
-        let page = raw.read_flow_runs(&body).await?.into_inner();
-        // Of the others, none has ended, as far as can be told: a server may be set to return fewer at a time.
-        let is_last = only_ended && page.len() < requests.largest_page;
-        requests.largest_page = page.len().max(requests.largest_page);
-        if page.is_empty() {
-            break;
-        }
-        let before = missing.len();
-        for run in page {
-            missing.remove(&run.id);
-            shared.publish(poll, run.id, Snapshot::Run(Arc::new(run)));
-        }
-        if missing.len() == before {
-            let what = "the server returns other flow runs than it is asked for";
-            return Err(Error::new(ErrorKind::UnexpectedBody, what));
-        }
-        if is_last {
-            break;
-        }
-    }
-    if only_ended {
-        return Ok(());
-    }
-    for run in missing {
-        let what = format!("there is no flow run {run}");
-        publish_failure(shared, poll, &[run], Error::new(ErrorKind::NotFound, what));
-    }
-    Ok(())
 }
 
 /// Without the feature `websocket`, no events are received.

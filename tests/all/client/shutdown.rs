@@ -6,20 +6,16 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use futures_util::poll;
 use prefect_sdk::{Client, ErrorKind};
-use tokio::runtime::{self, Runtime};
+use tokio::runtime::Runtime;
 
-use crate::support::SlotServer;
+use crate::support::{SlotServer, driven_runtime, idle_runtime};
 
 /// How long a shutdown has; it needs far less.
 const LONG: Duration = Duration::from_secs(60);
 
 /// A server in a runtime that is always driven, and a client.
 fn server() -> (Runtime, SlotServer, Client) {
-    let driven = runtime::Builder::new_multi_thread()
-        .enable_all()
-        .worker_threads(1)
-        .build();
-    let driven = driven.expect("a runtime");
+    let driven = driven_runtime();
     let server = driven.block_on(SlotServer::start(1));
     let client = server.builder().build().expect("a client");
     (driven, server, client)
@@ -27,8 +23,7 @@ fn server() -> (Runtime, SlotServer, Client) {
 
 /// Runs a program in a runtime of its own, which ends with it.
 fn program<T>(program: impl Future<Output = T>) -> T {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(program)
+    idle_runtime().block_on(program)
 }
 
 #[test]

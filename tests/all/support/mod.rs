@@ -1,11 +1,13 @@
 //! Support that the tests share: one real server for the whole binary, mock servers, proxies and clocks.
 
 mod clock;
+mod counting;
 mod fault_proxy;
 mod fixtures;
 mod flows;
 pub mod http;
 mod log;
+mod runtimes;
 mod scripted;
 mod slot_server;
 mod tls_proxy;
@@ -18,10 +20,12 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 pub use clock::{FakeClock, FastClock};
+pub use counting::counting;
 pub use fault_proxy::{Fault, FaultProxy, spoiling};
 pub use fixtures::{a_deployment, a_flow, a_run};
 pub use flows::Flows;
 pub use log::{Log, subscribe};
+pub use runtimes::{driven_runtime, idle_runtime};
 pub use scripted::{Scripted, Step, answer, flow, refusal, reply};
 pub use slot_server::SlotServer;
 pub use tls_proxy::{Authority, ForwardProxy};

@@ -7,18 +7,12 @@ use std::time::Duration;
 use futures_util::poll;
 use prefect_sdk::{Client, Result, RetryPolicy};
 use serde_json::json;
-use tokio::runtime::{self, Runtime};
+use tokio::runtime::Runtime;
 
-use crate::support::{Scripted, reply};
+use crate::support::{Scripted, driven_runtime, idle_runtime, reply};
 
 /// How long a call has; it needs far less, unless it waits for a connection that nobody drives.
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A runtime that drives its tasks and sockets only during `block_on`.
-fn idle_runtime() -> Runtime {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime")
-}
 
 async fn count(client: &Client) -> Result<i64> {
     client.flow_runs().count().await
@@ -26,11 +20,7 @@ async fn count(client: &Client) -> Result<i64> {
 
 /// A server in a runtime that is always driven, and a client with one attempt.
 fn server() -> (Runtime, Scripted, Client) {
-    let driven = runtime::Builder::new_multi_thread()
-        .enable_all()
-        .worker_threads(1)
-        .build();
-    let driven = driven.expect("a runtime");
+    let driven = driven_runtime();
     let server = driven.block_on(Scripted::start([reply(200, json!(7))]));
     let client = server.builder().timeout(TIMEOUT);
     let client = client.retry(RetryPolicy::none()).build().expect("a client");

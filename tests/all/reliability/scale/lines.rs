@@ -12,7 +12,7 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::{LONG, Requests, scaled};
-use crate::support::plain;
+use crate::support::{client_of, plain};
 
 /// How many lines a page has.
 const PAGE: usize = 200;
@@ -168,8 +168,7 @@ async fn states_alone_end_at_once() {
     let server = MockServer::start().await;
     let mock = Mock::given(any()).respond_with(Answers(Arc::clone(&log)));
     mock.mount(&server).await;
-    let client = plain(&format!("{}/api", server.uri())).build();
-    let client = client.expect("a client");
+    let client = client_of(&server);
     let mut states = client.flow_runs().watch(run).states();
     let mut seen = 0;
     while let Some(state) = states.next().await {

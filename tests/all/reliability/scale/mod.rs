@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use prefect_sdk::ClientBuilder;
 
+use crate::support::counting;
+
 /// The full number, or the one that fits into a build.
 fn scaled<T>(full: T, small: T) -> T {
     let scale = std::env::var("PREFECT_SDK_TEST_SCALE");
@@ -32,19 +34,16 @@ struct Requests {
 
 impl Requests {
     fn of(builder: ClientBuilder) -> (Self, ClientBuilder) {
-        let count = Arc::new(AtomicUsize::new(0));
+        let (builder, count) = counting(builder, |_| true);
         let requests = Self {
-            count: Arc::clone(&count),
+            count,
             start: Instant::now(),
         };
-        let builder = builder.observer(move |_| {
-            count.fetch_add(1, Ordering::Relaxed);
-        });
         (requests, builder)
     }
 
     fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.count.load(Ordering::SeqCst)
     }
 
     /// Prints what something has cost so far. (The memory is that of all tests that run at once.)

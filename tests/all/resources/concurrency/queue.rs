@@ -2,14 +2,14 @@
 //! again in an hour, so that whoever is not woken is seen to wait.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::poll;
 use prefect_sdk::Client;
 
-use crate::support::SlotServer;
+use crate::support::{SlotServer, counting};
 
 /// How long what is woken may take; it takes far less.
 const WOKEN: Duration = Duration::from_secs(60);
@@ -24,11 +24,7 @@ async fn full(limit: usize) -> (SlotServer, Client) {
 async fn waiters_are_served_in_order_and_woken_by_what_is_given_back() {
     const WAITERS: usize = 200;
     let server = SlotServer::start(1).await;
-    let answered = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&answered);
-    let client = server.builder().observer(move |_| {
-        counted.fetch_add(1, Ordering::SeqCst);
-    });
+    let (client, answered) = counting(server.builder(), |_| true);
     let client = client.build().expect("a client");
     let held = client.concurrency("a").acquire().await.expect("free");
     let (order, mut waiters) = (Arc::new(Mutex::new(Vec::new())), Vec::new());

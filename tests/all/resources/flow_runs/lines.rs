@@ -11,7 +11,7 @@ use uuid::Uuid;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use crate::support::plain;
+use crate::support::client_of;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -42,8 +42,8 @@ impl LineServer {
             .respond_with(self.clone())
             .mount(&server)
             .await;
-        let client = plain(&format!("{}/api", server.uri())).build();
-        (server, client.expect("a client"))
+        let client = client_of(&server);
+        (server, client)
     }
 
     fn lines(&self) -> MutexGuard<'_, Lines> {

@@ -12,17 +12,12 @@ use uuid::Uuid;
 use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::support::{SocketMode, WebSocketProxy, a_flow, a_run, live, plain};
+use crate::support::{SocketMode, WebSocketProxy, a_flow, a_run, client_of, live};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// How long it is observed what is sent.
 const A_WHILE: Duration = Duration::from_secs(5);
-
-fn client_of(server: &MockServer) -> Client {
-    let builder = plain(&format!("{}/api", server.uri()));
-    builder.build().expect("a client")
-}
 
 /// Once it is known that they exist, only runs that have ended are asked for, many at a time.
 #[tokio::test]
@@ -170,8 +165,8 @@ async fn a_filter(
     let server = MockServer::start().await;
     let filter = Mock::given(path("/api/flow_runs/filter"));
     filter.respond_with(respond).mount(&server).await;
-    let client = plain(&format!("{}/api", server.uri())).build();
-    (server, client.expect("a client"))
+    let client = client_of(&server);
+    (server, client)
 }
 
 /// 200 runs are asked for at a time. None is done before a request of so many has been refused.

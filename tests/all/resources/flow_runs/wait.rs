@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use prefect_sdk::client::Attempt;
 use prefect_sdk::types::*;
 use prefect_sdk::{Client, ClientBuilder, ErrorKind, flow_runs::is_terminal};
 use uuid::Uuid;
 
 use crate::support::{
-    Authority, Scripted, SocketMode, WebSocketProxy, a_flow, a_run, live, live_builder, reply,
+    Authority, Scripted, SocketMode, WebSocketProxy, a_flow, a_run, counting, live, live_builder,
+    reply,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -42,13 +44,8 @@ fn ending(client: &Client, run: Uuid, state: StateType) -> tokio::task::JoinHand
 
 /// Counts the polls of a client.
 fn polls_of(builder: ClientBuilder) -> (Client, Arc<AtomicUsize>) {
-    let polls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&polls);
-    let builder = builder.observer(move |attempt| {
-        if attempt.operation() == "read_flow_runs" {
-            counted.fetch_add(1, Ordering::SeqCst);
-        }
-    });
+    let is_poll = |attempt: &Attempt<'_>| attempt.operation() == "read_flow_runs";
+    let (builder, polls) = counting(builder, is_poll);
     (builder.build().expect("a client"), polls)
 }
 
@@ -285,11 +282,7 @@ async fn many_waiters_share_a_socket_and_few_requests() {
         runs.push(a_run(&client, flow, |run| run.state(running)).await);
     }
     let websocket_proxy = WebSocketProxy::start(client.api_url(), SocketMode::Passes).await;
-    let requests = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&requests);
-    let waiter = websocket_proxy.builder().observer(move |_| {
-        counted.fetch_add(1, Ordering::Relaxed);
-    });
+    let (waiter, requests) = counting(websocket_proxy.builder(), |_| true);
     let waiter = waiter.build().expect("a client");
     let start = Instant::now();
     let waiting: Vec<_> = runs
@@ -309,17 +302,17 @@ async fn many_waiters_share_a_socket_and_few_requests() {
         ends = ends.id(*run);
     }
     assert_eq!(ends.await.expect("set").len(), 200);
-    let before = requests.load(Ordering::Relaxed);
+    let before = requests.load(Ordering::SeqCst);
     for waiting in waiting {
         waiting.await.expect("no panic");
     }
-    let after = requests.load(Ordering::Relaxed) - before;
+    let after = requests.load(Ordering::SeqCst) - before;
     assert!(
         after <= 2 * MAX_POLLS,
         "{after} requests until all were seen"
     );
     let (requests, seconds) = (
-        requests.load(Ordering::Relaxed),
+        requests.load(Ordering::SeqCst),
         start.elapsed().as_secs_f64(),
     );
     println!("{requests} requests in {seconds:.1} s");

@@ -1,7 +1,6 @@
 //! Watching real runs of a real flow: every state and every line, each once and in order.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prefect_sdk::types::*;
@@ -9,7 +8,7 @@ use prefect_sdk::{Client, LocalServer, flow_runs::RunUpdate};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Flows, SocketMode, WebSocketProxy, live, live_builder, unique};
+use crate::support::{Flows, SocketMode, WebSocketProxy, counting, live, live_builder, unique};
 
 /// Starts a run of the flow, and returns its id.
 async fn a_real_run(client: &Client, flows: &Flows, parameters: Value) -> Uuid {
@@ -153,11 +152,7 @@ async fn a_watch_that_is_dropped_sends_nothing_more() {
     let server = live().await;
     let flow = crate::support::a_flow(&server).await;
     let run = crate::support::a_run(&server, flow, |run| run).await;
-    let requests = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&requests);
-    let client = live_builder().await.observer(move |_| {
-        counted.fetch_add(1, Ordering::SeqCst);
-    });
+    let (client, requests) = counting(live_builder().await, |_| true);
     let client = client.build().expect("a client");
     let mut updates = client.flow_runs().watch(run);
     let first = updates.next().await.expect("sent").expect("no error");
