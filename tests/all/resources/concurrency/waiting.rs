@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::{Either, select};
 use prefect_sdk::ErrorKind;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{a_limit, done, full, granted, held, until_held};
 use crate::support::http::Message;
-use crate::support::{FastClock, Fault, FaultProxy, Scripted, Step, live};
+use crate::support::{FastClock, Fault, FaultProxy, Scripted, SlotServer, Step, live};
 
 /// On an idle server it takes milliseconds; one that others write to may stand still for a minute.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(90);
@@ -97,32 +98,53 @@ async fn the_last_request_is_shortly_before_the_end() {
     assert_eq!(server.requests().len(), 2);
 }
 
-/// If the caller stops waiting while the request is in flight, the slot that is granted is given back.
+/// If the caller stops waiting while the request is in flight, the slot that is granted is given back. (A real server that
+/// others write to may refuse the request, which nobody repeats for a caller that has gone.)
 #[tokio::test]
 async fn a_slot_granted_after_the_caller_has_gone_is_given_back() {
-    let client = live().await;
-    let limit = a_limit(&client, 1).await;
-    let gate = Arc::new(Semaphore::new(0));
-    let held_back = Arc::clone(&gate);
-    let plan = move |request: &Message| match request.target().ends_with("/decrement-with-lease") {
-        true => Fault::Hold(Arc::clone(&held_back)),
-        false => Fault::Delay(Duration::from_millis(300)),
+    let server = SlotServer::start(1).await;
+    let until_held = async |held: usize| {
+        let start = Instant::now();
+        while server.held() != held {
+            assert!(
+                start.elapsed() < RELEASE_TIMEOUT,
+                "{} are held, and not {held}",
+                server.held()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     };
-    let proxy = FaultProxy::start(client.api_url(), plan).await;
+    let (grants, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (granted, held_back) = (Arc::clone(&grants), Arc::clone(&gate));
+    let arrived = Arc::new(Notify::new());
+    let told = Arc::clone(&arrived);
+    let plan = move |request: &Message| match request.target() {
+        target if target.ends_with("/decrement-with-lease") => Fault::Hold(Arc::clone(&held_back)),
+        target if target.ends_with("/increment-with-lease") => {
+            told.notify_one();
+            Fault::Hold(Arc::clone(&granted))
+        }
+        _ => Fault::None,
+    };
+    let proxy = FaultProxy::start(&server.url(), plan).await;
     let slow = proxy.builder().build().expect("a client");
-    let waiter = slow.concurrency(&limit);
-    let gone = tokio::time::timeout(Duration::from_millis(100), waiter.acquire()).await;
-    gone.expect_err("it takes 300 ms");
-    until_held(&client, &limit, 1, RELEASE_TIMEOUT).await;
+    let waiter = slow.concurrency("a");
+    // The caller goes once the request is in flight.
+    let gone = select(Box::pin(waiter.acquire()), Box::pin(arrived.notified())).await;
+    assert!(matches!(gone, Either::Right(_)), "it is not granted yet");
+    drop(gone);
+    grants.add_permits(1);
+    until_held(1).await;
     gate.add_permits(1);
-    until_held(&client, &limit, 0, RELEASE_TIMEOUT).await;
+    until_held(0).await;
 
     // The same with the waiter's own timeout.
-    let waiter = slow.concurrency(&limit).timeout(Duration::from_millis(100));
+    let waiter = slow.concurrency("a").timeout(Duration::from_secs(2));
     assert!(waiter.acquire().await.expect_err("too late").is_timeout());
-    until_held(&client, &limit, 1, RELEASE_TIMEOUT).await;
+    grants.add_permits(1);
+    until_held(1).await;
     gate.add_permits(1);
-    until_held(&client, &limit, 0, RELEASE_TIMEOUT).await;
+    until_held(0).await;
     let asked = |end: &str| {
         let delivered = proxy.delivered();
         delivered
