@@ -63,11 +63,13 @@ async fn runs_from_a_deployment_are_not_doubled_either() {
         .expect("results");
     assert_eq!(results.len(), 10);
     repeated(&proxy, "POST", "/bulk");
-    // A loaded server reports that its database was locked for each run that it could not create.
+    // A loaded server reports a locked database for single runs: such a run may be there, when the
+    // first request made it and only the second could not look it up.
     let ids = results.iter().filter_map(|result| *result.flow_run_id);
     let ids: std::collections::BTreeSet<_> = ids.collect();
-    let made = 1 + i64::try_from(ids.len()).expect("few");
-    assert_eq!(runs_of(flow).await, made, "{results:?}");
+    let reported = 1 + i64::try_from(ids.len()).expect("few");
+    let made = runs_of(flow).await;
+    assert!((reported..=11).contains(&made), "{made}: {results:?}");
 }
 
 #[tokio::test]
