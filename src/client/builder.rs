@@ -49,6 +49,8 @@ pub struct ClientBuilder {
     pub(super) proxy: Proxy,
     pub(super) proxy_url: Option<String>,
     pub(super) ca_file: Option<PathBuf>,
+    /// The setting that names the file.
+    pub(super) ca_file_setting: Option<String>,
     pub(super) skip_verify: bool,
     pub(super) http2: bool,
     pub(super) csrf: bool,
@@ -76,6 +78,7 @@ impl Default for ClientBuilder {
             proxy: Proxy::System,
             proxy_url: None,
             ca_file: None,
+            ca_file_setting: None,
             skip_verify: false,
             http2: false,
             csrf: true,
@@ -97,8 +100,8 @@ impl Client {
 }
 
 impl ClientBuilder {
-    /// Sets the URL of the API, including its `/api`: `http://127.0.0.1:4200/api` or
-    /// `https://api.prefect.cloud/api/accounts/…/workspaces/…`.
+    /// Sets the URL of the API, including its path, which is `/api` unless the server has another one:
+    /// `http://127.0.0.1:4200/api` or `https://api.prefect.cloud/api/accounts/…/workspaces/…`.
     ///
     /// Credentials and headers from the settings are dropped if the settings' URL has another origin.
     pub fn api_url(mut self, url: impl Into<String>) -> Self {
@@ -122,18 +125,19 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets an API key (Prefect Cloud), sent as `Authorization: Bearer`. An empty key counts as none.
+    /// Sets an API key (Prefect Cloud), sent as `Authorization: Bearer`; it may begin with `Bearer` itself. Space around it
+    /// is removed, and an empty key counts as none.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.replace_inherited();
         self.api_key = Some(key.into()).filter(|key| !key.trim().is_empty());
         self
     }
 
-    /// Sets `user:password` for a server with basic authentication; it overrides an API key. An empty string
-    /// counts as none.
+    /// Sets `user:password` for a server with basic authentication; it overrides an API key. Space
+    /// around it is removed, and an empty string counts as none.
     pub fn auth_string(mut self, auth: impl Into<String>) -> Self {
         self.replace_inherited();
-        self.auth_string = Some(auth.into()).filter(|auth| !auth.is_empty());
+        self.auth_string = Some(auth.into()).filter(|auth| !auth.trim().is_empty());
         self
     }
 
@@ -195,9 +199,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Trusts only the certificates in this PEM file. Default: the certificates of the platform.
+    /// Trusts only the certificates in this PEM file, and what they have issued; a server's self-signed certificate may
+    /// be among them. Default: the certificates of the platform.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
+        self.ca_file_setting = None;
         self
     }
 
@@ -291,7 +297,7 @@ impl ClientBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the URL is missing,
-    /// malformed or without `/api`, a header or credential cannot be sent, the certificates cannot
+    /// malformed or that of a page of Prefect Cloud, a header or credential cannot be sent, the certificates cannot
     /// be read, or a required feature is not compiled in.
     pub fn build(self) -> Result<Client> {
         Client::with_config(self.check()?)

@@ -2,9 +2,11 @@
 
 use reqwest::header::HeaderMap;
 #[cfg(feature = "rustls")]
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use rustls::pki_types::CertificateDer;
 
 use super::builder::ClientBuilder;
+#[cfg(feature = "rustls")]
+use super::pem;
 use crate::error::{Error, Result};
 use crate::settings::api_url;
 #[cfg(feature = "rustls")]
@@ -49,6 +51,7 @@ impl ClientBuilder {
         let is_https = api_url.scheme() == "https";
         Ok(Config {
             cloud: api_url::is_cloud(&api_url, &cloud),
+            api_url_advice: api_url::advice(&api_url).map(Into::into),
             api_url,
             authorization: config::authorization(
                 self.auth_string.as_deref(),
@@ -67,7 +70,7 @@ impl ClientBuilder {
                 .ca_file
                 .as_deref()
                 .filter(|_| is_https && !self.skip_verify)
-                .map(certificates)
+                .map(|path| certificates(path, self.ca_file_setting.as_deref()))
                 .transpose()?,
             #[cfg(feature = "rustls")]
             skip_verify: self.skip_verify,
@@ -89,20 +92,22 @@ fn proxy(url: &str) -> Result<reqwest::Proxy> {
     })
 }
 
-/// Reads the certificates of a file, which are trusted instead of the system's.
+/// Reads the certificates of a file, which are trusted instead of the system's. The setting is the one that names it.
 #[cfg(feature = "rustls")]
-fn certificates(path: &std::path::Path) -> Result<Vec<CertificateDer<'static>>> {
+fn certificates(
+    path: &std::path::Path,
+    setting: Option<&str>,
+) -> Result<Vec<CertificateDer<'static>>> {
+    let named = setting.map_or_else(String::new, |setting| format!("{setting}: "));
     let wrong = |what: String| {
         Error::configuration(format!(
-            "the certificates cannot be read from {}: {what}",
+            "{named}the certificates cannot be read from {}: {what}",
             path.display()
         ))
     };
     let pem = file::read_bytes(path).map_err(|error| wrong(error.to_string()))?;
     let pem = pem.ok_or_else(|| wrong("there is no such file".to_owned()))?;
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| wrong(error.to_string()))?;
+    let certificates = pem::certificates(&pem).map_err(|error| wrong(error.to_string()))?;
     match certificates.is_empty() {
         true => Err(wrong("it contains none in PEM form".to_owned())),
         false => Ok(certificates),

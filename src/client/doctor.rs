@@ -53,7 +53,11 @@ impl Diagnosis {
             ErrorKind::Unauthorized | ErrorKind::Forbidden => "credentials",
             _ => part,
         };
-        self.add(part, Verdict::Bad, format!("{error}. {}", advice(error)));
+        let message = match advice(error) {
+            Some(advice) => format!("{error}. {advice}"),
+            None => error.to_string(),
+        };
+        self.add(part, Verdict::Bad, message);
         Err(())
     }
 
@@ -211,18 +215,16 @@ fn judge_version(version: &str) -> (Verdict, String) {
     }
 }
 
-/// Advice for a failure.
-fn advice(error: &Error) -> &'static str {
-    match error.kind() {
+/// Advice for a failure, where its own description has none.
+fn advice(error: &Error) -> Option<&'static str> {
+    Some(match error.kind() {
         ErrorKind::Connection => {
-            "Is the server running, and is the address right? A firewall, a proxy or a certificate may be the cause: the error's source has the details"
+            "Is the server running, and are the address and the port right? A firewall or a proxy may be the cause, too"
         }
         ErrorKind::Timeout => {
             "Something accepted the connection but did not answer: is this Prefect's port?"
         }
-        ErrorKind::Unauthorized => {
-            "Set PREFECT_API_KEY, or PREFECT_API_AUTH_STRING for a server with basic authentication"
-        }
+        ErrorKind::Unauthorized => return None,
         ErrorKind::Forbidden => {
             "The credentials are valid but do not allow this, or they belong to another workspace"
         }
@@ -234,5 +236,5 @@ fn advice(error: &Error) -> &'static str {
         }
         ErrorKind::Server => "The server, or a proxy in front of it, failed: see its log",
         _ => "See the documentation of prefect_sdk::ErrorKind",
-    }
+    })
 }

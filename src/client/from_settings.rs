@@ -57,6 +57,7 @@ impl Settings {
         );
         builder = with(builder, self.timeout, ClientBuilder::timeout);
         builder = with(builder, self.ca_file.clone(), ClientBuilder::ca_file);
+        builder.ca_file_setting = self.ca_file_setting();
         builder = with(
             builder,
             self.skip_verify,

@@ -21,6 +21,8 @@ mod client;
 mod doctor;
 mod from_settings;
 mod health;
+#[cfg(feature = "rustls")]
+mod pem;
 mod services;
 
 pub(crate) use background::Background;

@@ -12,6 +12,7 @@
 //! ```
 
 mod body;
+mod display;
 mod kind;
 mod response;
 mod sent_at;
@@ -37,8 +38,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed.
 ///
-/// `Display` prints one line: the operation, the status, and the server's message. It does not repeat the request,
-/// except where the server's own message quotes it, such as a parameter that is not valid. (If a local server does
+/// `Display` prints one line: the operation, the status, the server's message, and for a 404 what was requested. It does not
+/// repeat the request, except where the server's own message quotes it, such as a parameter that is not valid. (If a local server does
 /// not start, the end of its log follows.) [`kind`](Self::kind) and the predicates tell failures apart:
 ///
 /// ```no_run
@@ -160,6 +161,12 @@ impl Error {
     /// Prefixes the message with what the failure means for the call.
     pub(crate) fn context(mut self, meaning: &str) -> Self {
         self.0.message = format!("{meaning}: {}", self.0.message);
+        self
+    }
+
+    /// Adds a detail to the end of the message.
+    pub(crate) fn detail(mut self, detail: &str) -> Self {
+        self.0.message = format!("{} ({detail})", self.0.message);
         self
     }
 
@@ -349,18 +356,6 @@ pub(crate) fn none_if_missing<T>(result: Result<T>) -> Result<Option<T>> {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(operation) = self.0.operation {
-            write!(f, "{operation}: ")?;
-        }
-        if let Some(status) = self.0.status {
-            write!(f, "{status}: ")?;
-        }
-        f.write_str(&self.0.message)
     }
 }
 

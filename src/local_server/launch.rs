@@ -22,6 +22,9 @@ const MAX_PORT_ATTEMPTS: u32 = 3;
 /// A part of the messages of uvicorn and Prefect about a port that another program uses.
 const PORT_TAKEN_MESSAGE: &str = "already in use";
 
+/// The variable that gives the API another path than `/api`.
+const BASE_PATH: &str = "PREFECT_SERVER_API_BASE_PATH";
+
 /// The configuration of a server to start.
 pub(super) struct Launch<'a> {
     pub python: &'a Path,
@@ -51,8 +54,9 @@ impl Launch<'_> {
 
     async fn attempt(&self, port: u16) -> Result<(ServerProcess, ClientBuilder)> {
         let mut process = ServerProcess::spawn(self.python, port, self.template, self.env)?;
+        let path = self.env.get(BASE_PATH).map_or("/api", String::as_str);
         let mut client = Client::builder()
-            .api_url(format!("http://127.0.0.1:{port}/api"))
+            .api_url(format!("http://127.0.0.1:{port}{path}"))
             .no_proxy();
         if let Some(auth) = self.auth_string {
             client = client.auth_string(auth);

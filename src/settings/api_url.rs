@@ -7,7 +7,10 @@ use crate::error::{Error, Result};
 /// The default URL of Prefect Cloud's API.
 pub(crate) const CLOUD: &str = "https://api.prefect.cloud/api";
 
-/// Parses and validates the URL of an API.
+/// The host of Prefect Cloud's pages, whose URLs people copy from their browser.
+const CLOUD_PAGES: &str = "app.prefect.cloud";
+
+/// Parses and validates the URL of an API. Empty segments of its path (`//api`) are removed.
 pub(crate) fn parse(text: &str) -> Result<Url> {
     let shown = without_credentials(text);
     let wrong = |what: &str| {
@@ -15,7 +18,7 @@ pub(crate) fn parse(text: &str) -> Result<Url> {
             "the API URL {shown:?} {what}"
         )))
     };
-    let url = match Url::parse(text.trim()) {
+    let mut url = match Url::parse(text.trim()) {
         Ok(url) => url,
         Err(_) if text.contains('@') => {
             return wrong("is not a URL, and may contain credentials: pass them as an API key");
@@ -32,13 +35,45 @@ pub(crate) fn parse(text: &str) -> Result<Url> {
     if url.query().is_some() || url.fragment().is_some() {
         return wrong("has a query or a fragment, which an API URL must not have");
     }
-    if !segments(&url).any(|segment| segment == "api") {
-        let guess = shown.trim().trim_end_matches('/');
+    if let Some(meant) = cloud_url_meant_by(&url) {
         return wrong(&format!(
-            "has no /api in its path; {guess}/api may be meant"
+            "is not that of Prefect Cloud's API, which is {meant}"
         ));
     }
+    let path = segments(&url).collect::<Vec<_>>().join("/");
+    url.set_path(&path);
     Ok(url)
+}
+
+/// Returns Cloud's API URL, if this is a page of Prefect Cloud or a misspelled URL of its API.
+fn cloud_url_meant_by(url: &Url) -> Option<String> {
+    let host = url.host_str()?;
+    let mut path = segments(url).peekable();
+    let is_api = path.next_if_eq(&"api").is_some();
+    let [accounts, account, workspaces, workspace] = std::array::from_fn(|_| path.next());
+    let is_misspelled = !is_api || accounts == Some("account") || workspaces == Some("workspace");
+    if host != CLOUD_PAGES && !(host == "api.prefect.cloud" && is_misspelled) {
+        return None;
+    }
+    let (account, workspace) = match (accounts, workspaces) {
+        (Some("account" | "accounts"), Some("workspace" | "workspaces")) => (account, workspace),
+        (Some("account" | "accounts"), _) => (account, None),
+        _ => (None, None),
+    };
+    let (account, workspace) = (account.unwrap_or("…"), workspace.unwrap_or("…"));
+    Some(format!("{CLOUD}/accounts/{account}/workspaces/{workspace}"))
+}
+
+/// Advice for when no API answers at a URL without `/api`, which a server has unless its administrator chose
+/// another path.
+pub(crate) fn advice(url: &Url) -> Option<String> {
+    if segments(url).any(|segment| segment == "api") {
+        return None;
+    }
+    let guess = url.as_str().trim_end_matches('/');
+    Some(format!(
+        "the API URL has no /api in its path; {guess}/api may be meant"
+    ))
 }
 
 /// Whether the URL of an API is that of Prefect Cloud, or below it.
@@ -72,12 +107,52 @@ mod tests {
         error.to_string()
     }
 
+    /// A server may have any path: `PREFECT_SERVER_API_BASE_PATH`.
     #[test]
-    fn a_url_without_api_is_a_configuration_error_that_names_the_remedy() {
-        assert!(
-            refusal("http://127.0.0.1:4200").contains("http://127.0.0.1:4200/api may be meant")
-        );
-        assert!(refusal("https://api.prefect.cloud/").contains("/api"));
+    fn a_url_without_api_is_accepted_and_there_is_advice_for_when_nothing_answers() {
+        for (url, guess) in [
+            ("http://127.0.0.1:4200", "http://127.0.0.1:4200/api"),
+            ("http://h/custom-api/", "http://h/custom-api/api"),
+        ] {
+            let advice = advice(&parse(url).expect("accepted")).expect("advice");
+            assert!(
+                advice.contains(&format!("{guess} may be meant")),
+                "{advice}"
+            );
+        }
+        let usual = parse("http://h/base/api/").expect("accepted");
+        assert_eq!(advice(&usual), None);
+    }
+
+    #[test]
+    fn empty_segments_are_removed() {
+        for url in [
+            "http://h:4200//api",
+            "http://h:4200/api//",
+            "http://h:4200///api/",
+        ] {
+            assert_eq!(parse(url).expect("accepted").as_str(), "http://h:4200/api");
+        }
+    }
+
+    #[test]
+    fn a_page_of_cloud_is_refused_with_the_url_of_its_api() {
+        let api = "https://api.prefect.cloud/api/accounts/a/workspaces/w";
+        for page in [
+            "https://app.prefect.cloud/account/a/workspace/w",
+            "https://app.prefect.cloud/account/a/workspace/w/runs/r",
+            "https://app.prefect.cloud/api/accounts/a/workspaces/w",
+            "https://api.prefect.cloud/api/account/a/workspace/w",
+            "https://api.prefect.cloud/api/accounts/a/workspace/w",
+            "https://api.prefect.cloud/accounts/a/workspaces/w",
+        ] {
+            assert!(refusal(page).ends_with(api), "{}", refusal(page));
+        }
+        let unknown = "https://api.prefect.cloud/api/accounts/…/workspaces/…";
+        for page in ["https://app.prefect.cloud/", "https://api.prefect.cloud/"] {
+            assert!(refusal(page).ends_with(unknown), "{}", refusal(page));
+        }
+        parse(api).expect("the right one");
     }
 
     #[test]
@@ -123,7 +198,7 @@ mod tests {
                 true,
             ),
             ("https://API.prefect.cloud:443/api/", true),
-            ("https://api.prefect.cloud/api-of-mine/api", false),
+            ("https://api.prefect.cloud:8443/api", false),
             ("https://api.prefect.cloud.evil.org/api", false),
             ("http://api.prefect.cloud/api", false),
             ("http://127.0.0.1:4200/api", false),

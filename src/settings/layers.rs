@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use reqwest::header::HeaderValue;
+
 use super::layer::{Layer, Values};
 use super::origin::Origin;
 use super::profile::{self, Profile};
@@ -84,7 +86,9 @@ impl Layers {
         ));
         let attribution = ATTRIBUTION.iter().filter_map(|(variable, header)| {
             let value = sources.get(variable)?.trim_matches([' ', '\t']);
-            (!value.is_empty()).then(|| (*header, value.to_owned()))
+            // It only identifies: what no header can carry is left out.
+            let is_sent = !value.is_empty() && HeaderValue::try_from(value).is_ok();
+            is_sent.then(|| (*header, value.to_owned()))
         });
         Ok(Self {
             layers,

@@ -136,6 +136,15 @@ impl Settings {
         self.shown.get(variable).map(|shown| &shown.origin)
     }
 
+    /// The setting that names the file of certificates, and its source.
+    pub(crate) fn ca_file_setting(&self) -> Option<String> {
+        const VARIABLE: &str = "PREFECT_API_SSL_CERT_FILE";
+        self.origin(VARIABLE).map(|origin| match origin {
+            Origin::SslCertFile => origin.to_string(),
+            _ => format!("{VARIABLE} in {origin}"),
+        })
+    }
+
     /// Problems that did not prevent loading, one line each; they are also logged.
     pub fn warnings(&self) -> &[String] {
         &self.warnings

@@ -1,8 +1,13 @@
 //! `Failure`: what a failed attempt means for the request.
 
+use std::error::Error as _;
+
 use reqwest::StatusCode;
 
 use super::call::Call;
+use super::channel::Channel;
+#[cfg(feature = "rustls")]
+use super::tls_probe;
 use crate::error::{Error, ErrorKind};
 use crate::retry::RetryPolicy;
 
@@ -44,8 +49,36 @@ impl Failure {
         Self::new(error, Effect::NotExecuted, Cause::Local)
     }
 
+    /// The request was not sent, because one that must precede it failed.
+    pub(super) fn of_prerequisite(error: Error) -> Self {
+        let maintenance = error.is_maintenance();
+        let cause = match error.status() {
+            Some(status) => Cause::Status(status),
+            None if is_unreached(&error) => Cause::NoConnection,
+            None if error.is_connection() || error.is_timeout() => Cause::NoReply,
+            None => Cause::Local,
+        };
+        Self {
+            maintenance,
+            ..Self::new(error, Effect::NotExecuted, cause)
+        }
+    }
+
     /// An attempt without a reply.
-    pub(super) fn unanswered(call: &Call, error: reqwest::Error) -> Self {
+    pub(super) async fn unanswered(channel: &Channel, call: &Call, error: reqwest::Error) -> Self {
+        #[cfg(not(feature = "rustls"))]
+        let _ = channel;
+        // The first connection may break because TLS is spoken on that port.
+        #[cfg(feature = "rustls")]
+        if !error.is_connect()
+            && !error.is_timeout()
+            && !channel.was_reached()
+            && tls_probe::speaks_tls(call.url()).await
+        {
+            let message =
+                "the server speaks TLS on this port: https:// instead of http:// is meant";
+            return Self::before(call.error(ErrorKind::Connection, message));
+        }
         let (effect, cause) = match (error.is_connect(), error.is_timeout()) {
             _ if error.is_redirect() || error.is_builder() => (Effect::NotExecuted, Cause::Local),
             (true, false) => (Effect::NotExecuted, Cause::NoConnection),
@@ -110,4 +143,11 @@ impl Failure {
             _ => self.may_pass(policy, true),
         }
     }
+}
+
+/// Whether no connection to the server could be made.
+fn is_unreached(error: &Error) -> bool {
+    let cause = error.source();
+    let cause = cause.and_then(|cause| cause.downcast_ref::<reqwest::Error>());
+    error.is_connection() && cause.is_some_and(reqwest::Error::is_connect)
 }

@@ -1,11 +1,13 @@
 //! `Call`: the request of a call, and its errors.
 
 use std::error::Error as _;
+use std::sync::Arc;
 
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Method, Request, StatusCode};
 use url::Url;
 
+use super::connection_error;
 use super::idempotency::Idempotency;
 use super::operation::Operation;
 use crate::error::{Error, ErrorKind};
@@ -15,15 +17,22 @@ use crate::error::{Error, ErrorKind};
 pub(crate) struct Call {
     operation: Operation,
     request: Request,
+    /// What to add to the error when no API answers at the URL.
+    api_url_advice: Option<Arc<str>>,
     /// How many times the request has been sent.
     pub attempts: u32,
 }
 
 impl Call {
-    pub(super) fn new(operation: Operation, request: Request) -> Self {
+    pub(super) fn new(
+        operation: Operation,
+        request: Request,
+        api_url_advice: Option<Arc<str>>,
+    ) -> Self {
         Self {
             operation,
             request,
+            api_url_advice,
             attempts: 0,
         }
     }
@@ -51,7 +60,7 @@ impl Call {
     }
 
     pub(super) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
-        self.describe(Error::new(kind, message))
+        self.describe(self.advised(Error::new(kind, message)))
     }
 
     /// The error of a call whose reply is missing or incomplete.
@@ -63,16 +72,11 @@ impl Call {
                 format!("the server redirects: {why}"),
             );
         }
-        let (kind, message) = if error.is_timeout() {
-            (ErrorKind::Timeout, "the server did not answer in time")
-        } else if error.is_connect() {
-            (ErrorKind::Connection, "the server cannot be reached")
-        } else {
-            (
-                ErrorKind::Connection,
-                "the connection broke before the reply was complete",
-            )
+        let kind = match error.is_timeout() {
+            true => ErrorKind::Timeout,
+            false => ErrorKind::Connection,
         };
+        let message = connection_error::describe(self.url(), &error);
         // The URL is in our own error already.
         self.error(kind, message).with_source(error.without_url())
     }
@@ -102,7 +106,18 @@ impl Call {
         headers: HeaderMap,
         body: impl AsRef<[u8]>,
     ) -> Error {
-        self.describe(Error::from_response(status, headers, body.as_ref()))
+        let error = Error::from_response(status, headers, body.as_ref());
+        self.describe(self.advised(error))
+    }
+
+    /// Adds advice to an error which shows that no API answers at the URL.
+    fn advised(&self, error: Error) -> Error {
+        match (&self.api_url_advice, error.kind()) {
+            (Some(advice), ErrorKind::Unsupported | ErrorKind::UnexpectedBody) => {
+                error.detail(advice)
+            }
+            _ => error,
+        }
     }
 
     /// Adds this call to an error.

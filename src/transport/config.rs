@@ -15,6 +15,8 @@ use crate::runtime::Clock;
 /// A checked configuration.
 pub(crate) struct Config {
     pub api_url: Url,
+    /// What to add to the error when no API answers at the URL.
+    pub api_url_advice: Option<Arc<str>>,
     pub cloud: bool,
     pub authorization: Option<HeaderValue>,
     pub headers: HeaderMap,
@@ -73,13 +75,22 @@ pub(crate) fn authorization(
 ) -> Result<Option<HeaderValue>> {
     let (name, value) = match (auth_string, api_key) {
         (Some(auth), _) => {
-            let encoded = base64::engine::general_purpose::STANDARD.encode(auth);
+            let encoded = base64::engine::general_purpose::STANDARD.encode(auth.trim());
             ("auth string", format!("Basic {encoded}"))
         }
-        (None, Some(key)) => ("API key", format!("Bearer {}", key.trim())),
+        (None, Some(key)) => ("API key", format!("Bearer {}", without_scheme(key))),
         (None, None) => return Ok(None),
     };
     secret(&format!("the {name}"), &value).map(Some)
+}
+
+/// The key alone: some copy it together with the `Bearer` of a header.
+fn without_scheme(key: &str) -> &str {
+    let key = key.trim();
+    match key.split_once(char::is_whitespace) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
+        _ => key,
+    }
 }
 
 /// Headers that the SDK sets itself.
@@ -120,6 +131,19 @@ mod tests {
             .expect("is there");
         assert_eq!(header.to_str().expect("ASCII"), "Basic dTpQQVNTMQ==");
         assert!(header.is_sensitive());
+    }
+
+    #[test]
+    fn what_is_around_a_credential_is_not_sent() {
+        let sent = |auth, key| {
+            let header = authorization(auth, key).expect("can be sent");
+            let header = header.expect("is there");
+            header.to_str().expect("ASCII").to_owned()
+        };
+        for key in ["pnu_1", " pnu_1\n", "Bearer pnu_1", "bearer  pnu_1 "] {
+            assert_eq!(sent(None, Some(key)), "Bearer pnu_1");
+        }
+        assert_eq!(sent(Some(" u:p\n"), None), sent(Some("u:p"), None));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::operation::Operation;
 use super::prerequisites::NoPrerequisites;
 use super::retry_loop::RetryLoop;
 use crate::error::{Error, ErrorKind, Result};
+use crate::retry::RetryPolicy;
 use crate::runtime::SingleFlight;
 use crate::types::CsrfToken;
 
@@ -96,10 +97,12 @@ impl Csrf {
         {
             return Ok(Some(token.value.clone()));
         }
-        // The token is for all calls, and so it is fetched with the client's own policy and timeout; a call that
-        // has less time stops waiting for it.
+        // The token is for all calls, and so it is requested once for all that wait, with the client's own timeout. Each
+        // call retries by its own policy, as if its own request had failed.
         let fetch = || {
-            let (channel, state) = (context.channel.as_configured(), Arc::clone(&self.state));
+            let channel = context.channel.as_configured();
+            let channel = channel.with_retry(RetryPolicy::none());
+            let state = Arc::clone(&self.state);
             let client_id = self.client_id;
             async move { fetch(&channel, client_id, &state).await.map_err(Arc::new) }.boxed()
         };

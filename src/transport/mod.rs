@@ -11,6 +11,7 @@ mod call;
 mod call_context;
 mod channel;
 pub(crate) mod config;
+mod connection_error;
 mod connections;
 mod csrf;
 mod execution_evidence;
@@ -28,6 +29,8 @@ mod retry_loop;
 mod server_prerequisites;
 #[cfg(feature = "rustls")]
 mod tls;
+#[cfg(feature = "rustls")]
+mod tls_probe;
 mod trace;
 mod version_check;
 #[cfg(feature = "websocket")]

@@ -26,8 +26,8 @@ const MAX_TOKEN_REPLACEMENTS: u32 = 2;
 /// The shortest wait for a server under maintenance, which may ask for none.
 const MIN_MAINTENANCE_PAUSE: Duration = Duration::from_secs(1);
 
-/// How many bytes of the body of an error are kept: a gateway may answer with any file. But the server echoes a request
-/// that it refuses twice, and its messages can be read only if all of that is there.
+/// How many bytes of the body of an error are kept: a gateway may answer with any file, but the server echoes a request
+/// that it refuses twice.
 const MAX_ERROR_BYTES: usize = 8 << 20;
 
 /// One call of an operation.
@@ -56,7 +56,7 @@ enum Outcome {
     Stream(BegunStream),
 }
 
-/// A reply that is streamed, and its first part, unless it is empty.
+/// A streamed reply and its first part, unless it is empty.
 pub(super) struct BegunStream {
     pub response: Response,
     pub first: Option<Bytes>,
@@ -74,8 +74,10 @@ impl<'a> RetryLoop<'a> {
                 .with_source(error)
         })?;
         let replay = ReplayStrategy::prepare(operation, &mut request);
+        let advice = channel.config().api_url_advice.clone();
+        let call = Call::new(operation, request, advice);
         Ok(Self {
-            context: CallContext::new(channel, Call::new(operation, request)),
+            context: CallContext::new(channel, call),
             replay,
             first_ambiguous_attempt: None,
             is_ambiguous: false,
@@ -121,13 +123,15 @@ impl<'a> RetryLoop<'a> {
         self.context.within_deadline(ready).await?;
         let (mut failures, mut counted, mut tokens) = (0, 0, 0);
         loop {
-            let (request, token) = match self.prepare(body_mode, prerequisites).await {
-                Ok(prepared) => prepared,
-                Err(error) => return Err(self.finish_error(error.is_retryable(), error)),
-            };
-            self.context.call.attempts += 1;
             let (started, sent) = (channel.clock().now(), Instant::now());
-            let mut failure = match self.attempt(request, body_mode).await {
+            let prepared = self.prepare(body_mode, prerequisites).await;
+            let is_sent = prepared.is_ok();
+            self.context.call.attempts += u32::from(is_sent);
+            let (token, attempted) = match prepared {
+                Ok((request, token)) => (token, self.attempt(request, body_mode).await),
+                Err(error) => (None, Err(Failure::of_prerequisite(error))),
+            };
+            let mut failure = match attempted {
                 Ok(outcome) => {
                     self.observe(started, Ok(outcome.status()), None);
                     return Ok(outcome);
@@ -142,7 +146,6 @@ impl<'a> RetryLoop<'a> {
             self.may_still_run |= failure.may_still_run();
             failures += 1;
             counted += u32::from(!failure.maintenance);
-
             let method = self.context.call.method();
             let rejected = prerequisites.is_token_rejected(token.as_ref(), method, &failure.error);
             let delay = match rejected && tokens < MAX_TOKEN_REPLACEMENTS {
@@ -150,7 +153,9 @@ impl<'a> RetryLoop<'a> {
                 false => self.delay(&failure, failures, counted),
             };
             tokens += u32::from(rejected);
-            self.observe(started, Err(&failure.error), delay);
+            if is_sent {
+                self.observe(started, Err(&failure.error), delay);
+            }
             match delay {
                 Some(Duration::ZERO) => {}
                 Some(delay) => channel.clock().sleep(delay).await,
@@ -227,7 +232,10 @@ impl<'a> RetryLoop<'a> {
                 }
             }
         };
-        let mut response = response.map_err(|error| Failure::unanswered(call, error))?;
+        let mut response = match response {
+            Ok(response) => response,
+            Err(error) => return Err(Failure::unanswered(channel, call, error).await),
+        };
         channel.set_reached();
         connections.answered(&response);
         let status = response.status();
@@ -271,9 +279,8 @@ impl<'a> RetryLoop<'a> {
 
     /// The failure of a stream that has not begun in time.
     fn timed_out(&self) -> Failure {
-        let message = "the server did not answer in time";
-        let error = self.context.call.error(ErrorKind::Timeout, message);
-        Failure::incomplete(error)
+        let what = "the server did not answer in time";
+        Failure::incomplete(self.context.call.error(ErrorKind::Timeout, what))
     }
 
     /// The time until the next attempt, if another attempt is allowed.

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tokio_websockets::{ClientBuilder, CloseCode, Message, WebSocketStream};
 
 use super::channel::Channel;
+use super::connection_error;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The WebSocket subprotocol that Prefect uses.
@@ -95,8 +96,8 @@ impl Channel {
         let connections = self.connections();
         let http = connections.for_sockets(self.config())?;
         let response = http.execute(request).await.map_err(|error| {
-            failed(ErrorKind::Connection, "the server cannot be reached")
-                .with_source(error.without_url())
+            let what = connection_error::describe(&self.config().api_url, &error);
+            failed(ErrorKind::Connection, &what).with_source(error.without_url())
         })?;
         let (status, headers) = (response.status(), response.headers().clone());
         if status != StatusCode::SWITCHING_PROTOCOLS {

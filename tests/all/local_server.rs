@@ -278,3 +278,15 @@ async fn older_versions_of_prefect_start_and_keep_limits() {
         a_limit_lives_on(version).await;
     }
 }
+
+#[tokio::test]
+async fn the_api_may_have_another_path() {
+    let server = LocalServer::builder().env("PREFECT_SERVER_API_BASE_PATH", "/custom-api");
+    let server = server.start().await.expect("a server");
+    assert!(server.api_url().ends_with("/custom-api"));
+    let url = server.api_url().replace("/custom-api", "//custom-api/");
+    let client = prefect_sdk::Client::builder().api_url(url).build();
+    let diagnosis = client.expect("a client").doctor().await;
+    assert!(diagnosis.is_good(), "{diagnosis}");
+    server.stop().await.expect("it stops");
+}

@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
 
+use super::BUSY_TIMEOUT;
 use super::http::Message;
 use super::scripted::Step;
 use super::{refusal, reply};
@@ -122,6 +123,7 @@ impl FaultProxy {
         let retry = RetryPolicy::default().base_delay(Duration::from_millis(50));
         Client::builder()
             .api_url(&self.url)
+            .timeout(BUSY_TIMEOUT)
             .csrf(false)
             .version_check(false)
             .retry(retry.attempts(10))

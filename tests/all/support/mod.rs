@@ -13,6 +13,8 @@ mod slot_server;
 mod tls_proxy;
 mod websocket_proxy;
 
+use std::time::Duration;
+
 use prefect_sdk::{Client, ClientBuilder, LocalServer};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -28,8 +30,11 @@ pub use log::{Log, subscribe};
 pub use runtimes::{driven_runtime, idle_runtime};
 pub use scripted::{Scripted, Step, answer, flow, refusal, reply};
 pub use slot_server::SlotServer;
-pub use tls_proxy::{Authority, ForwardProxy};
+pub use tls_proxy::{Authority, ForwardProxy, certificate_for};
 pub use websocket_proxy::{SocketMode, WebSocketProxy};
+
+/// How long a request to the real server may take: all tests share it, and a busy machine does not make one fail.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A client of the real server: `PREFECT_TEST_API_URL`, or one that the first test starts.
 ///
@@ -40,10 +45,11 @@ pub async fn live() -> Client {
 
 /// The builder of the client that [`live`] returns.
 pub async fn live_builder() -> ClientBuilder {
-    if let Ok(url) = std::env::var("PREFECT_TEST_API_URL") {
-        return Client::builder().api_url(url);
-    }
-    live_server().await.client_builder()
+    let builder = match std::env::var("PREFECT_TEST_API_URL") {
+        Ok(url) => Client::builder().api_url(url),
+        Err(_) => live_server().await.client_builder(),
+    };
+    builder.timeout(BUSY_TIMEOUT)
 }
 
 /// The server that the first test starts.
@@ -79,4 +85,5 @@ pub fn plain(api_url: &str) -> ClientBuilder {
         .csrf(false)
         .version_check(false)
         .clock(FakeClock::default())
+        .timeout(BUSY_TIMEOUT)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
@@ -11,31 +12,44 @@ use tokio_rustls::TlsAcceptor;
 
 use super::http::Message;
 
-/// A private certificate authority, and a certificate that it issued for 127.0.0.1.
+/// A server's certificate, and a file with the one to trust for it.
 pub struct Authority {
-    /// The authority's certificate, in PEM form; the file is removed when this is dropped.
+    /// The certificate to trust, in PEM form; the file is removed when this is dropped.
     pub ca_file: PathBuf,
     server: rcgen::CertifiedKey<rcgen::KeyPair>,
 }
 
 impl Authority {
+    /// A private certificate authority, and a certificate that it issued for 127.0.0.1.
     pub fn new() -> Self {
-        let key = rcgen::KeyPair::generate().expect("a key");
-        let mut params = rcgen::CertificateParams::default();
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let authority = params.self_signed(&key).expect("a certificate");
-        let issuer = rcgen::Issuer::from_params(&params, &key);
+        Self::issuing(certificate_for("127.0.0.1"))
+    }
 
-        let signing_key = rcgen::KeyPair::generate().expect("a key");
-        let names = vec!["127.0.0.1".to_owned()];
-        let params = rcgen::CertificateParams::new(names).expect("names");
+    /// A private certificate authority, and this certificate that it issued.
+    pub fn issuing(params: CertificateParams) -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let authority = as_authority(CertificateParams::default());
+        let certificate = authority.self_signed(&key).expect("a certificate");
+        let issuer = rcgen::Issuer::from_params(&authority, &key);
+        let signing_key = KeyPair::generate().expect("a key");
         let cert = params
             .signed_by(&signing_key, &issuer)
             .expect("a certificate");
+        Self::trusted_by(&certificate.pem(), cert, signing_key)
+    }
 
+    /// A certificate that has signed itself, with `CA:TRUE` as `openssl req -x509` makes it.
+    pub fn self_signed(params: CertificateParams) -> Self {
+        let signing_key = KeyPair::generate().expect("a key");
+        let params = as_authority(params);
+        let cert = params.self_signed(&signing_key).expect("a certificate");
+        Self::trusted_by(&cert.pem(), cert, signing_key)
+    }
+
+    fn trusted_by(trusted: &str, cert: rcgen::Certificate, signing_key: KeyPair) -> Self {
         let name = format!("prefect-sdk-ca-{}.pem", uuid::Uuid::new_v4());
         let ca_file = std::env::temp_dir().join(name);
-        std::fs::write(&ca_file, authority.pem()).expect("written");
+        std::fs::write(&ca_file, trusted).expect("written");
         Self {
             ca_file,
             server: rcgen::CertifiedKey { cert, signing_key },
@@ -81,6 +95,16 @@ impl Authority {
         });
         format!("https://{address}/{path}")
     }
+}
+
+/// The parameters of a certificate for a host.
+pub fn certificate_for(host: &str) -> CertificateParams {
+    CertificateParams::new(vec![host.to_owned()]).expect("a name")
+}
+
+fn as_authority(mut params: CertificateParams) -> CertificateParams {
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params
 }
 
 impl Drop for Authority {

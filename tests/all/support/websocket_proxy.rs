@@ -1,5 +1,6 @@
 //! A proxy that passes everything on, but treats WebSockets by its mode.
 
+use super::BUSY_TIMEOUT;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -58,7 +59,7 @@ impl WebSocketProxy {
     }
 
     pub fn builder(&self) -> ClientBuilder {
-        Client::builder().api_url(&self.url)
+        Client::builder().api_url(&self.url).timeout(BUSY_TIMEOUT)
     }
 
     pub fn client(&self) -> Client {

@@ -365,13 +365,16 @@ async fn a_fetch_that_is_given_up_does_not_block_the_others() {
     create(&client).await.expect("created");
 }
 
-/// A call that is tried only once does not spoil the fetch for calls that are retried.
+/// The fetch is shared, and each call that waits for it retries by its own policy.
 #[tokio::test]
-async fn a_token_is_fetched_with_the_clients_own_retry_policy() {
+async fn a_call_that_is_tried_once_takes_no_retries_from_the_others() {
     let busy = reply(503, json!({"exception_message": "busy"}));
     let server = Scripted::start([busy, token("T1", HOUR), flow()]).await;
     let (client, _) = sending(&server);
-    create(&client.with_retry(RetryPolicy::none()))
-        .await
-        .expect("the token came");
+    let impatient = client.with_retry(RetryPolicy::none());
+    let (once, retried) = tokio::join!(create(&impatient), create(&client));
+    let error = once.expect_err("one attempt");
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(503));
+    assert!(error.is_retryable() && !error.may_have_happened());
+    retried.expect("the second token");
 }

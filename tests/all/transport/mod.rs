@@ -7,4 +7,5 @@ mod observability;
 mod requests;
 mod retry;
 mod runtimes;
+mod unreached;
 mod version;

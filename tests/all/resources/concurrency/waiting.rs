@@ -46,7 +46,9 @@ async fn a_waiter_gets_what_another_gives_back() {
     let client = live().await;
     let limit = a_limit(&client, 1).await;
     let first = client.concurrency(&limit).acquire().await.expect("free");
-    let waiter = client.concurrency(&limit).timeout(Duration::from_secs(60));
+    let waiter = client
+        .concurrency(&limit)
+        .timeout(Duration::from_secs(1800));
     let waiter = tokio::spawn(async move { waiter.acquire().await });
     tokio::time::sleep(Duration::from_millis(500)).await;
     first.release().await.expect("given back");

@@ -23,7 +23,7 @@ async fn a_handle_by_id_does_what_that_of_a_started_run_does() {
     assert!(handle.logs().await.expect("listed").is_empty());
     let cancelled = handle.cancel().await.expect("cancelled");
     assert_eq!(cancelled.type_, StateType::Cancelled);
-    let ended = started.wait().timeout(Duration::from_secs(60)).await;
+    let ended = started.wait().timeout(Duration::from_secs(1800)).await;
     assert_eq!(ended.expect("it has ended").id, handle.id());
 
     let retried = handle.retry().await.expect("proposed").outcome();

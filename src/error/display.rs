@@ -1,0 +1,34 @@
+//! The text of an error.
+
+use std::fmt;
+
+use reqwest::StatusCode;
+
+use super::{Error, ErrorKind};
+
+/// What to do about a 401.
+const CREDENTIALS: &str =
+    "set PREFECT_API_KEY, or PREFECT_API_AUTH_STRING for a server with basic authentication";
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(operation) = self.operation() {
+            write!(f, "{operation}: ")?;
+        }
+        if let Some(status) = self.status() {
+            write!(f, "{status}: ")?;
+        }
+        let message = self.message();
+        match (self.status(), self.method(), self.url()) {
+            (Some(StatusCode::UNAUTHORIZED), ..) if message == "Unauthorized" => {
+                f.write_str(CREDENTIALS)
+            }
+            (Some(StatusCode::UNAUTHORIZED), ..) => write!(f, "{message}; {CREDENTIALS}"),
+            // The server names only the kind of the object.
+            (Some(_), Some(method), Some(url)) if self.kind() == ErrorKind::NotFound => {
+                write!(f, "{message} ({method} {})", url.path())
+            }
+            _ => f.write_str(message),
+        }
+    }
+}
