@@ -11,6 +11,7 @@ use codegen::problem::{Problem, Result};
 
 const VENDORED: &str = "openapi/prefect.yaml";
 const OVERLAY: &str = "openapi/overlay.yaml";
+const NULLS: &str = "openapi/nulls.yaml";
 const RESOURCES: &str = "openapi/resources.yaml";
 
 fn main() -> ExitCode {
@@ -31,6 +32,7 @@ fn run() -> Result<()> {
     for path in [
         source.as_path(),
         Path::new(OVERLAY),
+        Path::new(NULLS),
         Path::new(RESOURCES),
         Path::new("codegen"),
         Path::new("build.rs"),
@@ -40,7 +42,11 @@ fn run() -> Result<()> {
     let lowered = codegen::lower(
         document::read(&source)?,
         &document::read(Path::new(OVERLAY))?,
+        &document::read(Path::new(NULLS))?,
     )?;
+    for field in &lowered.nulls.unknown {
+        println!("cargo::warning=what null does to `{field}` is missing from {NULLS}");
+    }
     let table = codegen::resources::Table::read(&document::read(Path::new(RESOURCES))?)?;
     let (unassigned, obsolete) = codegen::resources::unaccounted(&lowered.document, &table)?;
     for operation in unassigned {
@@ -57,6 +63,11 @@ fn run() -> Result<()> {
         for operation in obsolete {
             println!(
                 "cargo::warning=the operation `{operation}` in {RESOURCES} does not exist any more"
+            );
+        }
+        for field in &lowered.nulls.obsolete {
+            println!(
+                "cargo::warning=`{field}` of {NULLS} does not exist or cannot be null any more"
             );
         }
         for action in lowered

@@ -1,4 +1,4 @@
-//! From the vendored OpenAPI document to Rust: read → overlay → normalise → verify → write.
+//! From the vendored OpenAPI document to Rust: read → overlay → normalise → nulls → verify → write.
 //!
 //! `build.rs` runs this; the test suite includes the same files. Both have it as `crate::codegen`.
 
@@ -6,6 +6,7 @@ pub mod client;
 pub mod document;
 pub mod emit;
 pub mod normalise;
+pub mod nulls;
 pub mod overlay;
 pub mod problem;
 pub mod resources;
@@ -22,19 +23,23 @@ pub struct Lowered {
     pub rules: normalise::Report,
     /// How often each overlay action matched.
     pub overlay: Vec<overlay::Applied>,
+    /// How the table of nulls and the document differ.
+    pub nulls: nulls::Unmatched,
 }
 
-/// Overlay → normalise → verify.
-pub fn lower(mut document: Value, overlay: &Value) -> Result<Lowered> {
+/// Overlay → normalise → nulls → verify.
+pub fn lower(mut document: Value, overlay: &Value, nulls: &Value) -> Result<Lowered> {
     // The overlay's paths are those of the vendored document, which has no prefix.
     normalise::strip_api_prefix(&mut document)?;
     let overlay = overlay::apply(&mut document, overlay)?;
     let rules = normalise::normalise(&mut document)?;
+    let nulls = nulls::apply(&mut document, nulls)?;
     verify::verify(&document)?;
     Ok(Lowered {
         document,
         rules,
         overlay,
+        nulls,
     })
 }
 

@@ -1,7 +1,6 @@
 //! Updating an object, or creating it if there is none, where the server has no such operation.
 
 use crate::error::{Result, none_if_missing};
-use crate::types::Field;
 
 /// Updates an object; if there is none, creates it; if somebody else has created it in the meantime, updates
 /// it after all.
@@ -22,9 +21,4 @@ where
         Err(error) if error.is_conflict() => update().await,
         created => created.map(drop),
     }
-}
-
-/// A field of an update, from that of a creation: if it is not set there, the update leaves it as it is.
-pub(super) fn if_given<T: Clone>(value: &Option<T>) -> Field<T> {
-    value.clone().map(Field::value).unwrap_or_default()
 }

@@ -13,12 +13,12 @@
 
 generated!("work_pools");
 
-use super::ensure::{ensure, if_given};
+use super::ensure::ensure;
 pub use generated::{WorkPoolQueues, WorkPoolWorkers, WorkPools, WorkQueues};
 
 use crate::error::Result;
 use crate::types::{
-    Field, WorkPoolCreate, WorkPoolResponse, WorkPoolUpdate, WorkQueueCreate, WorkQueueResponse,
+    WorkPoolCreate, WorkPoolResponse, WorkPoolUpdate, WorkQueueCreate, WorkQueueResponse,
     WorkQueueUpdate,
 };
 
@@ -48,9 +48,9 @@ impl WorkPools<'_> {
         let mut update = WorkPoolUpdate::new();
         update.description = pool.description.clone();
         update.concurrency_limit = pool.concurrency_limit;
-        update.is_paused = if_given(&pool.is_paused);
-        update.base_job_template = if_given(&pool.base_job_template);
-        update.storage_configuration = if_given(&pool.storage_configuration);
+        update.is_paused = pool.is_paused;
+        update.base_job_template = pool.base_job_template.clone();
+        update.storage_configuration = pool.storage_configuration.clone();
         if let Some(found) = self.get_opt(&pool.name).await?
             && let Some(wanted) = &pool.type_
             && *wanted != found.type_
@@ -61,7 +61,7 @@ impl WorkPools<'_> {
                 kept = found.type_,
                 "the type of a work pool cannot be changed"
             );
-            update.base_job_template = Field::UNSET;
+            update.base_job_template = None;
         }
         ensure(|| self.update(&pool.name, &update), || self.create(pool)).await?;
         self.get(&pool.name).await
@@ -93,11 +93,11 @@ impl WorkPoolQueues<'_> {
     /// ```
     pub async fn ensure(self, queue: &WorkQueueCreate) -> Result<WorkQueueResponse> {
         let mut update = WorkQueueUpdate::new();
-        update.description = queue.description.clone();
+        update.description = queue.description.as_ref().cloned();
         update.concurrency_limit = queue.concurrency_limit;
         update.filter = queue.filter.clone();
         update.is_paused = queue.is_paused;
-        update.priority = queue.priority;
+        update.priority = *queue.priority;
         ensure(|| self.update(&queue.name, &update), || self.create(queue)).await?;
         self.get(&queue.name).await
     }

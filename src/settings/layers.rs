@@ -14,6 +14,7 @@ use crate::error::Result;
 
 pub(super) const KEY: &str = "PREFECT_API_KEY";
 pub(super) const AUTH_STRING: &str = "PREFECT_API_AUTH_STRING";
+pub(super) const EXTRA_CODES: &str = "PREFECT_CLIENT_RETRY_EXTRA_CODES";
 pub(super) const HEADERS: &str = "PREFECT_CLIENT_CUSTOM_HEADERS";
 
 /// The variables that are credentials, or may contain one, as any header may.
@@ -45,8 +46,8 @@ impl Layers {
     pub(super) fn read(sources: &Sources, requested: Option<&str>) -> Result<Self> {
         let pyproject = toml_file::read(sources, "pyproject.toml", &["tool", "prefect"])?;
         let mut layers = vec![
-            Layer::new(Origin::Environment, environment(sources)),
-            Layer::new(Origin::DotEnv, dotenv::read(sources)?),
+            Layer::new(Origin::Environment, without_nulls(environment(sources))),
+            Layer::new(Origin::DotEnv, without_nulls(dotenv::read(sources)?)),
             Layer::new(
                 Origin::PrefectToml,
                 toml_file::read(sources, "prefect.toml", &[])?,
@@ -98,6 +99,18 @@ impl Layers {
             warnings: warning.into_iter().collect(),
         })
     }
+}
+
+/// Removes what is null in JSON, which counts as not set.
+fn without_nulls(mut values: Values) -> Values {
+    for name in [EXTRA_CODES, HEADERS] {
+        if let Some(Raw::Text(text)) = values.get(name)
+            && text.trim() == "null"
+        {
+            values.remove(name);
+        }
+    }
+    values
 }
 
 fn environment(sources: &Sources) -> Values {

@@ -13,7 +13,10 @@ mod dotenv;
 pub(crate) mod file;
 mod layer;
 mod layers;
+mod number;
 mod origin;
+#[cfg(test)]
+mod parity;
 mod profile;
 mod resolve;
 #[allow(

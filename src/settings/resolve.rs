@@ -75,7 +75,7 @@ impl Layers {
             api_url: find.first("PREFECT_API_URL", Raw::text, url)?,
             api_key: find.first(KEY, Raw::text, secret)?,
             auth_string: find.first(AUTH_STRING, Raw::text, secret)?,
-            timeout: find.first("PREFECT_API_REQUEST_TIMEOUT", Raw::seconds, |timeout| {
+            timeout: find.first("PREFECT_API_REQUEST_TIMEOUT", Raw::timeout, |timeout| {
                 timeout.as_secs_f64().to_string()
             })?,
             ca_file: find

@@ -20,8 +20,10 @@ use super::origin::Origin;
 ///    file. That file is `PREFECT_PROFILES_PATH`, or `$PREFECT_HOME/profiles.toml`, or
 ///    `~/.prefect/profiles.toml`. `prefect cloud login` writes to it.
 ///
-/// An empty value counts as none, and hides the values of later sources. The three files can also set
-/// `profiles_path` (`PREFECT_PROFILES_PATH`).
+/// Values are read as Prefect reads them: `1_000` seconds, `[429, 503]` or `429,503` as codes, `null` as none. An infinite
+/// timeout is none, and more retries than fit are as many as fit. Three things differ: an empty value counts as none, and
+/// hides the values of later sources; a timeout of 0, below or NaN, with which no request succeeds, is refused; and so is a
+/// table in the place of a value. The three files can also set `profiles_path` (`PREFECT_PROFILES_PATH`).
 ///
 /// | Variable | In `prefect.toml` | Default |
 /// |---|---|---|

@@ -8,18 +8,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A field that may be unset, null or a value.
 ///
 /// In updates the three differ: the server leaves an unset field alone, null clears it, and a value
-/// replaces it. An unset field is never sent. For reading, a `Field` is an [`Option`]: unset and null
+/// replaces it. (A field of an update that the server does not clear by null is an `Option` instead; its documentation says
+/// what empties it.) An unset field is never sent. For reading, a `Field` is an [`Option`]: unset and null
 /// are both `None`.
 ///
 /// ```
-/// use prefect_sdk::types::{Field, VariableUpdate};
+/// use prefect_sdk::types::{DeploymentUpdate, Field};
 ///
-/// let unset = VariableUpdate::new();
-/// let null = VariableUpdate::new().tags(None);
-/// let empty = VariableUpdate::new().tags(Vec::<String>::new());
+/// let unset = DeploymentUpdate::new();
+/// let null = DeploymentUpdate::new().description(None);
+/// let empty = DeploymentUpdate::new().description("");
 /// assert_eq!(serde_json::to_string(&unset)?, "{}");
-/// assert_eq!(serde_json::to_string(&null)?, r#"{"tags":null}"#);
-/// assert_eq!(serde_json::to_string(&empty)?, r#"{"tags":[]}"#);
+/// assert_eq!(serde_json::to_string(&null)?, r#"{"description":null}"#);
+/// assert_eq!(serde_json::to_string(&empty)?, r#"{"description":""}"#);
 ///
 /// let field = Field::from("nightly".to_owned());
 /// assert_eq!(field.as_deref(), Some("nightly"));

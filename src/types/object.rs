@@ -161,7 +161,7 @@ macro_rules! object {
     (@init $kind:ident $field:ident $($ty:tt)*) => { Default::default() };
 
     (@setter sent nullable $key:literal $field:ident $($ty:tt)*) => {
-        #[doc = concat!("Sets `", $key, "`; `None` sends null, which clears it.")]
+        #[doc = concat!("Sets `", $key, "`; `None` sends null.")]
         #[must_use]
         pub fn $field(mut self, $field: impl Into<Field<$($ty)*>>) -> Self {
             self.$field = $field.into();

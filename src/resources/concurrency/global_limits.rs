@@ -2,7 +2,7 @@
 
 use super::generated::GlobalConcurrencyLimits;
 use crate::error::Result;
-use crate::resources::ensure::{ensure, if_given};
+use crate::resources::ensure::ensure;
 use crate::types::{
     ConcurrencyLimitV2Create, ConcurrencyLimitV2Update, GlobalConcurrencyLimitResponse,
 };
@@ -34,10 +34,10 @@ impl GlobalConcurrencyLimits<'_> {
         limit: &ConcurrencyLimitV2Create,
     ) -> Result<GlobalConcurrencyLimitResponse> {
         let mut update = ConcurrencyLimitV2Update::new().limit(limit.limit);
-        update.active = if_given(&limit.active);
-        update.active_slots = if_given(&limit.active_slots);
-        update.denied_slots = if_given(&limit.denied_slots);
-        update.slot_decay_per_second = if_given(&limit.slot_decay_per_second);
+        update.active = limit.active;
+        update.active_slots = limit.active_slots;
+        update.denied_slots = limit.denied_slots;
+        update.slot_decay_per_second = limit.slot_decay_per_second;
         ensure(|| self.update(&limit.name, &update), || self.create(limit)).await?;
         self.get(&limit.name).await
     }

@@ -11,7 +11,7 @@ use super::generated::ConcurrencyLimits;
 use crate::error::{Error, Result, none_if_missing};
 use crate::types::{
     ConcurrencyLimit, ConcurrencyLimitCreate, ConcurrencyLimitV2Update,
-    DecrementConcurrencyLimitsV1Request, Field, IncrementConcurrencyLimitsV1Request,
+    DecrementConcurrencyLimitsV1Request, IncrementConcurrencyLimitsV1Request,
     MinimalConcurrencyLimitResponse, ReadAllConcurrencyLimitsV2Request,
     ReadConcurrencyLimitsRequest, ResetConcurrencyLimitByTagRequest,
 };
@@ -243,7 +243,7 @@ impl ConcurrencyLimits<'_> {
     /// ```
     pub async fn reset_and_free(self, tag: &str) -> Result<()> {
         self.reset(tag).await?;
-        let body = ConcurrencyLimitV2Update::new().active_slots(Field::value(0));
+        let body = ConcurrencyLimitV2Update::new().active_slots(0);
         let freed = self
             .client
             .raw()

@@ -30,6 +30,10 @@ fn read(version: &str) -> Value {
     document::parse(&text).expect("an OpenAPI document")
 }
 
+fn nulls() -> Value {
+    document::read(&root().join("openapi/nulls.yaml")).expect("the table of nulls")
+}
+
 fn overlay() -> Value {
     document::read(&root().join("openapi/overlay.yaml")).expect("the overlay")
 }
@@ -40,7 +44,8 @@ fn table() -> Table {
 }
 
 fn lowered(version: &str) -> Lowered {
-    lower(read(version), &overlay()).unwrap_or_else(|problem| panic!("{version}: {problem}"))
+    lower(read(version), &overlay(), &nulls())
+        .unwrap_or_else(|problem| panic!("{version}: {problem}"))
 }
 
 #[test]
@@ -174,7 +179,12 @@ fn json_with_the_api_prefix_gives_the_same_client_as_yaml_without() {
         })
         .collect();
     let text = serde_json::to_string(&prefixed).expect("JSON");
-    let prefixed = lower(document::parse(&text).expect("a document"), &overlay()).expect("lowers");
+    let prefixed = lower(
+        document::parse(&text).expect("a document"),
+        &overlay(),
+        &nulls(),
+    )
+    .expect("lowers");
     let (one, two) = (
         write(&prefixed.document, &table()).expect("generates"),
         write(&lowered("3.8.8").document, &table()).expect("generates"),
@@ -188,6 +198,7 @@ fn summary(version: &str) -> String {
         document,
         rules,
         overlay,
+        nulls,
     } = lowered(version);
     let mut out = format!(
         "operations {}\ntypes {}\n",
@@ -202,6 +213,9 @@ fn summary(version: &str) -> String {
         .filter(|action| action.hits == 0 && !action.older)
     {
         out.push_str(&format!("obsolete {}\n", action.target));
+    }
+    for field in nulls.unknown {
+        out.push_str(&format!("null unknown {field}\n"));
     }
     out
 }

@@ -3,6 +3,7 @@
 #[path = "../../../codegen/mod.rs"]
 mod codegen;
 mod documents;
+mod nulls;
 mod overlay;
 mod refresh;
 mod rules;

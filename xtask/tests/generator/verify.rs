@@ -6,7 +6,7 @@ use crate::codegen::lower;
 
 fn problem(schema: Value) -> String {
     let document = json!({ "paths": {}, "components": { "schemas": { "T": { "type": "object", "properties": { "p": schema } } } } });
-    let problem = lower(document, &json!({ "actions": [] }))
+    let problem = lower(document, &json!({ "actions": [] }), &json!({}))
         .err()
         .expect("must be refused");
     // By then an inline enum has become a component of its own.
@@ -47,7 +47,7 @@ fn shapes_that_rust_would_get_wrong_are_refused() {
 fn an_operation_without_a_success_is_refused() {
     let document =
         json!({ "paths": { "/x": { "get": { "operationId": "x", "responses": { "422": {} } } } } });
-    let problem = lower(document, &json!({ "actions": [] }))
+    let problem = lower(document, &json!({ "actions": [] }), &json!({}))
         .err()
         .expect("must be refused");
     assert_eq!(problem.at, "$.paths['/x'].get");
@@ -63,7 +63,7 @@ fn what_would_be_an_argument_and_never_be_sent_is_refused() {
     ] {
         let operation = json!({ "operationId": "x", "responses": { "200": {} }, key: value });
         let document = json!({ "paths": { "/x": { "post": operation } } });
-        let problem = lower(document, &json!({ "actions": [] }))
+        let problem = lower(document, &json!({ "actions": [] }), &json!({}))
             .err()
             .expect("must be refused");
         assert!(
@@ -79,7 +79,7 @@ fn names_that_mean_something_else_are_refused() {
         let document = json!({ "paths": {}, "components": { "schemas": {
             name: { "type": "object", "properties": { "p": {} } },
         }}});
-        let problem = lower(document, &json!({ "actions": [] }))
+        let problem = lower(document, &json!({ "actions": [] }), &json!({}))
             .err()
             .expect("must be refused");
         assert_eq!(problem.at, format!("$.components.schemas.{name}"));

@@ -278,14 +278,6 @@ async fn one_field_of_a_global_limit() {
         (changed, &now["limit"]),
         (keys(["limit", "updated"]), &json!(5))
     );
-
-    // A null that was set is sent, and this server refuses it.
-    let null = ConcurrencyLimitV2Update::new().limit(None);
-    let error = client
-        .raw()
-        .update_concurrency_limit_v2(&id.to_string(), &null)
-        .await;
-    assert!(error.expect_err("limit may not be null").is_conflict());
 }
 
 #[tokio::test]
