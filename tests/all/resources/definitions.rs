@@ -36,7 +36,7 @@ async fn schedules_that_are_taken_here_are_taken_by_the_server_and_so_are_refusa
     }
     for rule in [
         "FREQ=WEEKLY;BYDAY=MO",
-        "RRULE:FREQ=DAILY;COUNT=3",
+        "RRULE:FREQ=DAILY;UNTIL=20991231T000000",
         "DTSTART:20260101T060000\nRRULE:FREQ=MONTHLY;BYMONTHDAY=-1",
     ] {
         let schedule = Schedule::rrule(rule).expect(rule).paused();
