@@ -49,6 +49,7 @@ pub fn write(document: &Value, table: &resources::Table) -> Result<Vec<(String, 
         ("client.rs".to_owned(), client::client(document)?),
         ("types.rs".to_owned(), emit::types(document)?),
         ("table.rs".to_owned(), emit::table(document)?),
+        ("stored.rs".to_owned(), emit::stored(document)),
     ];
     for (module, text) in resources::modules(document, table)? {
         files.push((format!("resources/{module}.rs"), text));

@@ -9,6 +9,7 @@ pub mod docs;
 mod enumeration;
 mod object;
 pub mod rust_type;
+mod stored;
 mod table;
 mod union;
 mod usage;
@@ -19,6 +20,7 @@ use super::document::schemas;
 use super::problem::Result;
 
 pub use object::ident;
+pub use stored::stored;
 pub use table::table;
 use usage::Usage;
 

@@ -57,6 +57,7 @@ impl ClientBuilder {
                 self.auth_string.as_deref(),
                 self.api_key.as_deref(),
             )?,
+            has_ascii_auth: self.auth_string.as_deref().is_none_or(str::is_ascii),
             headers,
             timeout: self.timeout,
             retry: self.retry,

@@ -119,6 +119,10 @@ impl Client {
         );
         // If a check failed, its finding says so.
         let _ = client.run_checks(&mut diagnosis).await;
+        if !diagnosis.is_good() && !self.channel().config().has_ascii_auth {
+            let message = "the auth string has characters beyond ASCII, with which a Prefect server fails (500): it needs another one";
+            diagnosis.add("credentials", Verdict::Doubtful, message);
+        }
         diagnosis
     }
 

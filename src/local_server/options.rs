@@ -96,6 +96,9 @@ impl LocalServerBuilder {
     /// message then contains the end of its log.
     pub async fn start(self) -> Result<LocalServer> {
         let own = ["PREFECT_HOME", "PREFECT_SERVER_API_AUTH_STRING"];
+        if cfg!(not(unix)) {
+            return Err(error("a `LocalServer` runs on Unix only".to_owned()));
+        }
         if let Some(name) = own.iter().find(|name| self.env.contains_key(**name)) {
             return Err(error(format!("{name} cannot be set by `env`")));
         }

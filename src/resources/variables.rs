@@ -40,8 +40,10 @@ impl Variables<'_> {
         let Some(variable) = self.get_by_name_opt(name).await? else {
             return Ok(None);
         };
-        let value = variable.value.parse().map_err(|error| {
-            let message = format!("the variable {name:?} is not of this type: {error}");
+        // serde's error would quote the value, which may be a secret.
+        let value = variable.value.parse().map_err(|_| {
+            let kind = variable.value.kind();
+            let message = format!("the variable {name:?} is {kind}, which is not of this type");
             Error::new(ErrorKind::Decode, message)
         })?;
         Ok(Some(value))

@@ -6,8 +6,6 @@ use reqwest::StatusCode;
 
 use super::call::Call;
 use super::channel::Channel;
-#[cfg(feature = "rustls")]
-use super::tls_probe;
 use crate::error::{Error, ErrorKind};
 use crate::retry::RetryPolicy;
 
@@ -70,11 +68,7 @@ impl Failure {
         let _ = channel;
         // The first connection may break because TLS is spoken on that port.
         #[cfg(feature = "rustls")]
-        if !error.is_connect()
-            && !error.is_timeout()
-            && !channel.was_reached()
-            && tls_probe::speaks_tls(call.url()).await
-        {
+        if !error.is_connect() && !error.is_timeout() && channel.speaks_tls().await {
             let message =
                 "the server speaks TLS on this port: https:// instead of http:// is meant";
             return Self::before(call.error(ErrorKind::Connection, message));

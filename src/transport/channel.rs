@@ -25,6 +25,9 @@ struct Shared {
     api_url: Arc<str>,
     /// Whether the client has ever received a reply; shared with channels that have their own connections.
     reached: Arc<AtomicBool>,
+    /// Whether the server speaks TLS on a port for plain HTTP, once this has been found out.
+    #[cfg(feature = "rustls")]
+    speaks_tls: tokio::sync::OnceCell<bool>,
 }
 
 impl std::fmt::Debug for Channel {
@@ -52,6 +55,8 @@ impl Channel {
                 connections,
                 api_url,
                 reached,
+                #[cfg(feature = "rustls")]
+                speaks_tls: tokio::sync::OnceCell::new(),
             }),
         })
     }
@@ -143,6 +148,14 @@ impl Channel {
             self.clock().sleep(delay).await;
         }
         goes_on
+    }
+
+    /// Whether the server, which has never replied, speaks TLS on a port for plain HTTP. It is asked once.
+    #[cfg(feature = "rustls")]
+    pub(super) async fn speaks_tls(&self) -> bool {
+        let url = &self.config().api_url;
+        let probe = || super::tls_probe::speaks_tls(url);
+        !self.was_reached() && *self.shared.speaks_tls.get_or_init(probe).await
     }
 
     /// Whether this client has ever received a reply.

@@ -19,6 +19,8 @@ pub(crate) struct Config {
     pub api_url_advice: Option<Arc<str>>,
     pub cloud: bool,
     pub authorization: Option<HeaderValue>,
+    /// Whether the auth string is in ASCII.
+    pub has_ascii_auth: bool,
     pub headers: HeaderMap,
     pub timeout: Duration,
     pub retry: RetryPolicy,

@@ -27,6 +27,7 @@ mod replay;
 mod response;
 mod retry_loop;
 mod server_prerequisites;
+pub(crate) mod storable;
 #[cfg(feature = "rustls")]
 mod tls;
 #[cfg(feature = "rustls")]

@@ -13,6 +13,9 @@ pub(crate) fn segment(value: &str) -> Result<String> {
         "." | ".." => Err(Error::invalid_request(format!(
             "the path parameter {value:?} cannot be sent: URLs resolve `.` and `..`"
         ))),
+        value if value.chars().any(char::is_control) => Err(Error::invalid_request(format!(
+            "{value:?} cannot be sent in a URL: no route of the API takes a line end or another control character"
+        ))),
         value if value.contains('/') => Err(Error::invalid_request(format!(
             "{value:?} cannot be sent in a URL: no route of the API takes a `/`; use a filter instead"
         ))),
@@ -40,7 +43,7 @@ mod tests {
 
     #[test]
     fn what_no_url_can_name_is_refused() {
-        for value in ["", ".", "..", "a/b"] {
+        for value in ["", ".", "..", "a/b", "a\nb", "a\0"] {
             assert!(
                 segment(value)
                     .expect_err("resolves elsewhere")

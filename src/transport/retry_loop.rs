@@ -17,6 +17,7 @@ use super::operation::Operation;
 use super::prerequisites::Prerequisites;
 use super::raw_reply::{self, RawReply};
 use super::replay::{self, ReplayStrategy};
+use super::storable;
 use super::trace;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -68,11 +69,8 @@ impl<'a> RetryLoop<'a> {
         request: RequestBuilder,
         operation: Operation,
     ) -> Result<Self> {
-        let mut request = request.build().map_err(|error| {
-            Error::invalid_request("the request cannot be built")
-                .with_operation(operation.name())
-                .with_source(error)
-        })?;
+        let refused = |why| Error::invalid_request(why).with_operation(operation.name());
+        let mut request = storable::build(operation, request).map_err(refused)?;
         let replay = ReplayStrategy::prepare(operation, &mut request);
         let advice = channel.config().api_url_advice.clone();
         let call = Call::new(operation, request, advice);

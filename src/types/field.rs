@@ -87,6 +87,34 @@ impl<T> Field<T> {
     pub fn into_option(self) -> Option<T> {
         self.value
     }
+
+    /// The field as an `Option`, for `match`.
+    pub const fn as_option(&self) -> &Option<T> {
+        &self.value
+    }
+
+    /// The value, or this one if there is none.
+    pub fn unwrap_or(self, default: T) -> T {
+        self.value.unwrap_or(default)
+    }
+
+    /// The value, or the default of its type if there is none.
+    pub fn unwrap_or_default(self) -> T
+    where
+        T: Default,
+    {
+        self.value.unwrap_or_default()
+    }
+
+    /// Whether there is a value that fulfils a condition.
+    pub fn is_some_and(self, condition: impl FnOnce(T) -> bool) -> bool {
+        self.value.is_some_and(condition)
+    }
+
+    /// What a function makes of the value, if there is one.
+    pub fn map<U>(self, function: impl FnOnce(T) -> U) -> Option<U> {
+        self.value.map(function)
+    }
 }
 
 impl<T> Default for Field<T> {
@@ -101,6 +129,31 @@ impl<T> Deref for Field<T> {
 
     fn deref(&self) -> &Option<T> {
         &self.value
+    }
+}
+
+/// Null and unset are both `None`.
+impl<T: PartialEq> PartialEq<Option<T>> for Field<T> {
+    fn eq(&self, other: &Option<T>) -> bool {
+        self.value == *other
+    }
+}
+
+impl<T: PartialEq> PartialEq<T> for Field<T> {
+    fn eq(&self, other: &T) -> bool {
+        self.value.as_ref() == Some(other)
+    }
+}
+
+impl PartialEq<str> for Field<String> {
+    fn eq(&self, other: &str) -> bool {
+        self.as_deref() == Some(other)
+    }
+}
+
+impl PartialEq<&str> for Field<String> {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_deref() == Some(*other)
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::finite;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, Value, to_raw_value};
@@ -36,8 +37,10 @@ impl Json {
     ///
     /// # Errors
     ///
-    /// When the value cannot be written as JSON: a map whose keys are not text, for example.
+    /// When the value cannot be written as JSON: a map whose keys are not text, for example, or a number that is infinite or
+    /// NaN (which serde_json alone would write as null).
     pub fn new(value: &(impl Serialize + ?Sized)) -> serde_json::Result<Self> {
+        finite::check(value)?;
         to_raw_value(value).map(Self)
     }
 
@@ -80,6 +83,18 @@ impl Json {
         self.as_str() == "null"
     }
 
+    /// What kind of JSON this is, in words.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.as_str().as_bytes().first() {
+            Some(b'{') => "an object",
+            Some(b'[') => "a list",
+            Some(b'"') => "a text",
+            Some(b't' | b'f') => "a boolean",
+            Some(b'n') => "null",
+            _ => "a number",
+        }
+    }
+
     /// Converts to a [`serde_json::Value`], in which numbers beyond 64 bits are rounded.
     ///
     /// # Errors
@@ -87,6 +102,24 @@ impl Json {
     /// When a number is beyond what a float can hold, such as `1e999`.
     pub fn to_value(&self) -> serde_json::Result<Value> {
         self.parse()
+    }
+}
+
+/// As [`Json::to_value`].
+impl TryFrom<&Json> for Value {
+    type Error = serde_json::Error;
+
+    fn try_from(json: &Json) -> serde_json::Result<Self> {
+        json.to_value()
+    }
+}
+
+/// As [`Json::to_value`].
+impl TryFrom<Json> for Value {
+    type Error = serde_json::Error;
+
+    fn try_from(json: Json) -> serde_json::Result<Self> {
+        json.to_value()
     }
 }
 

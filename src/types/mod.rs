@@ -9,6 +9,32 @@
 //! * Enums and unions that a server may extend have an `Unknown` variant that keeps an unknown value.
 //! * Keys that this version does not know stay in `extra`, and are sent back.
 //!
+//! # How to read
+//!
+//! | Type | As | With |
+//! |---|---|---|
+//! | [`Field<T>`](Field) | `Option<T>` | the methods of `Option`, `==`, `into_option`, `as_option` |
+//! | [`Json`] | [`serde_json::Value`] | `to_value`, `Value::try_from`; any type: `parse` |
+//! | [`Number`] | `f64`, `i64` | `as_f64`, `f64::from`, `i64::try_from` |
+//! | [`Seconds`] | [`Duration`](std::time::Duration), `f64` | `to_duration`, `Duration::try_from`, `as_f64` |
+//!
+//! The other way round, setters take all of these, and `From` converts them.
+//!
+//! ```
+//! use std::time::Duration;
+//! use prefect_sdk::types::{Field, Json, Number, Seconds};
+//!
+//! let name = Field::from("etl".to_owned());
+//! assert!(name == "etl" && name.as_option().is_some());
+//! assert_eq!(Field::<i64>::UNSET.unwrap_or(7), 7);
+//! assert_eq!(serde_json::Value::try_from(&Json::from(3))?, 3);
+//! assert_eq!(i64::try_from(Number::from(60.0)), Ok(60));
+//! assert_eq!(Duration::try_from(Seconds::from(1.5)), Ok(Duration::from_millis(1500)));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+//!
+//! # How to write
+//!
 //! Values that are sent are made by `new`, whose arguments are the required fields in the order of the API's own
 //! documentation; all other fields are set by chaining or by assignment. Values that are only read come from a
 //! server, or from JSON:
@@ -29,12 +55,14 @@
 //! ```
 
 mod field;
+mod finite;
 mod json;
 mod number;
 #[macro_use]
 mod object;
 mod scalar;
 mod seconds;
+mod state;
 #[macro_use]
 mod string_enum;
 #[macro_use]
@@ -48,7 +76,7 @@ use uuid::Uuid;
 
 pub use field::Field;
 pub use json::Json;
-pub use number::Number;
+pub use number::{NotAnInteger, Number};
 pub use scalar::Scalar;
 pub use seconds::Seconds;
 pub use wire::{Tag, UnknownValue};

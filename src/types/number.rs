@@ -81,6 +81,26 @@ impl From<Number> for f64 {
     }
 }
 
+/// A number that is no integer of 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{0} is no integer of 64 bits")]
+pub struct NotAnInteger(f64);
+
+/// Fails if it has a fraction, or is too large.
+impl TryFrom<Number> for i64 {
+    type Error = NotAnInteger;
+
+    fn try_from(number: Number) -> Result<Self, NotAnInteger> {
+        match number.0 {
+            Repr::Integer(integer) => Ok(integer),
+            Repr::Float(float) if float.fract() == 0.0 && float.abs() < i64::MAX as f64 => {
+                Ok(float as i64)
+            }
+            Repr::Float(_) | Repr::Unsigned(_) => Err(NotAnInteger(number.as_f64())),
+        }
+    }
+}
+
 impl PartialEq<f64> for Number {
     fn eq(&self, other: &f64) -> bool {
         self.as_f64() == *other

@@ -45,6 +45,15 @@ impl From<Duration> for Seconds {
     }
 }
 
+/// Fails if it is negative or too long.
+impl TryFrom<Seconds> for Duration {
+    type Error = std::time::TryFromFloatSecsError;
+
+    fn try_from(seconds: Seconds) -> Result<Self, Self::Error> {
+        Self::try_from_secs_f64(seconds.as_f64())
+    }
+}
+
 macro_rules! from_numbers {
     ($($number:ty),*) => {
         $(impl From<$number> for Seconds {

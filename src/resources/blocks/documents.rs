@@ -1,6 +1,7 @@
 //! Block types: reading the data of their blocks as typed values, and storing it.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::generated::BlockTypes;
@@ -73,6 +74,9 @@ impl BlockTypes<'_> {
     ///
     /// # Errors
     ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) when a text of the data is `********`, which servers send in
+    /// place of a secret ([`document_with_secrets`](Self::document_with_secrets) reads the secrets themselves),
+    /// [`Conflict`](crate::ErrorKind::Conflict) when the data refer to a block that does not exist (`$ref`),
     /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such type, or it has no schema,
     /// [`Validation`](crate::ErrorKind::Validation) for a name with other than lower-case letters, digits
     /// and dashes, or any [call error](crate::Error#call-errors).
@@ -94,6 +98,7 @@ impl BlockTypes<'_> {
         data: impl Into<Json>,
     ) -> Result<BlockDocument> {
         let data = data.into();
+        refuse_masks(&data)?;
         if let Some(block) = self.get_document_opt(slug, name).await? {
             return self.replace(block.id, data).await;
         }
@@ -111,11 +116,11 @@ impl BlockTypes<'_> {
             .name(name)
             .data(data.clone());
         match self.client.block_documents().create(&block).await {
-            // Another client has created it in the meantime.
-            Err(error) if error.is_conflict() => {
-                let block = self.get_document(slug, name).await?;
-                self.replace(block.id, data).await
-            }
+            // Another client has created it in the meantime, or the data refer to a block that does not exist.
+            Err(error) if error.is_conflict() => match self.get_document_opt(slug, name).await? {
+                Some(block) => self.replace(block.id, data).await,
+                None => Err(error),
+            },
             created => created,
         }
     }
@@ -127,6 +132,36 @@ impl BlockTypes<'_> {
             .merge_existing_data(false);
         blocks.update(id, &update).await?;
         blocks.get(id).await
+    }
+}
+
+/// What servers send in place of a secret.
+const MASK: &str = "********";
+
+/// Refuses data in which a secret has been replaced by its mask, which would be stored over the secret.
+fn refuse_masks(data: &Json) -> Result<()> {
+    let mask = || mask_in(&data.to_value().ok()?);
+    match data.as_str().contains(MASK).then(mask).flatten() {
+        Some(path) => Err(Error::invalid_request(format!(
+            "the data{path} is a mask in place of a secret: read the block by `document_with_secrets` to store it again"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The path of the first mask.
+fn mask_in(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => (text == MASK).then(String::new),
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(index, item)| Some(format!("[{index}]{}", mask_in(item)?)))
+        }
+        Value::Object(members) => {
+            let mut members = members.iter();
+            members.find_map(|(key, member)| Some(format!(".{key}{}", mask_in(member)?)))
+        }
+        _ => None,
     }
 }
 

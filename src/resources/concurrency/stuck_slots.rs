@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::error::{Result, none_if_missing};
-use crate::resources::flow_runs::has_ended;
 use crate::types::{BulkDecrementActiveSlotsRequest, StateType};
 
 /// The slots that are held, with their holders as far as they are known: see [`Client::stuck_slots`].
@@ -245,7 +244,7 @@ impl Holders {
         let (mut remedies, held) = match self {
             Self::TaskRuns(holders) => {
                 let of = |&(task_run_id, ref state): &(Uuid, Option<StateType>)| match state {
-                    Some(state) if has_ended(state) => Some(Remedy::GiveBack { task_run_id }),
+                    Some(state) if state.is_terminal() => Some(Remedy::GiveBack { task_run_id }),
                     Some(_) => None,
                     None => Some(Remedy::GiveBackUnknown { task_run_id }),
                 };

@@ -5,6 +5,7 @@ use std::io;
 use chrono::Datelike as _;
 
 use crate::error::{Error, Result};
+use crate::transport::storable;
 use crate::types::{Event, Resource};
 
 /// The most bytes of JSON in one event: the server drops a larger one, and answers 204.
@@ -81,11 +82,16 @@ fn require_label(resource: &Resource, label: &str, whose: &str) -> Result<()> {
 }
 
 fn size(event: &Event) -> Result<usize> {
-    let mut counted = ByteCounter(0);
+    let mut counted = ByteCounter::default();
     serde_json::to_writer(&mut counted, event).map_err(|error| {
         Error::invalid_request("the event cannot be serialized as JSON").with_source(error)
     })?;
-    let (bytes, most) = (counted.0, MAX_EVENT_BYTES - SERVER_ADDED_BYTES);
+    // The server confirms an event that it cannot store, and loses those of others with it.
+    if counted.is_suspect {
+        let json = serde_json::to_vec(event).unwrap_or_default();
+        storable::check_json(&json).map_err(Error::invalid_request)?;
+    }
+    let (bytes, most) = (counted.bytes, MAX_EVENT_BYTES - SERVER_ADDED_BYTES);
     if bytes > most {
         return Err(Error::invalid_request(format!(
             "the event is too large: its JSON has {bytes} bytes; at most {most} are allowed"
@@ -94,12 +100,17 @@ fn size(event: &Event) -> Result<usize> {
     Ok(bytes)
 }
 
-/// A writer that only counts the bytes written.
-struct ByteCounter(usize);
+/// A writer that only counts the bytes written, and looks for what cannot be stored.
+#[derive(Default)]
+struct ByteCounter {
+    bytes: usize,
+    is_suspect: bool,
+}
 
 impl io::Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
+        self.bytes += bytes.len();
+        self.is_suspect |= storable::is_suspect(bytes);
         Ok(bytes.len())
     }
 

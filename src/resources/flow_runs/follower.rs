@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::is_terminal::has_ended;
 use super::log_cursor::LogCursor;
 use super::poll_plan::Interest;
 use super::run_poller::RunPoller;
@@ -179,7 +178,7 @@ impl Follower {
         }
         states.sort_by_key(|state| state.timestamp);
         let last = states.last();
-        self.has_ended = last.is_some_and(|state| has_ended(&state.type_));
+        self.has_ended = last.is_some_and(State::is_terminal);
         for state in states {
             let is_early = state.timestamp.is_some() && state.timestamp < self.options.since;
             if self.seen_states.insert(state.id) && !is_early {

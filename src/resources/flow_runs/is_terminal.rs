@@ -12,17 +12,5 @@ use crate::types::{FlowRunResponse, StateType};
 /// # }
 /// ```
 pub fn is_terminal(run: &FlowRunResponse) -> bool {
-    run.state_type.as_ref().is_some_and(has_ended)
-}
-
-/// The states that end a run.
-pub(super) const TERMINAL_STATES: [StateType; 4] = [
-    StateType::Completed,
-    StateType::Failed,
-    StateType::Cancelled,
-    StateType::Crashed,
-];
-
-pub(crate) fn has_ended(state: &StateType) -> bool {
-    TERMINAL_STATES.contains(state)
+    run.state_type.as_ref().is_some_and(StateType::is_terminal)
 }

@@ -36,7 +36,6 @@ mod watch;
 
 pub use generated::{FlowRunInputs, FlowRuns};
 pub use handle::FlowRunHandle;
-pub(crate) use is_terminal::has_ended;
 pub use is_terminal::is_terminal;
 pub use proposal::ProposalOutcome;
 pub use run_update::RunUpdate;

@@ -10,7 +10,6 @@ use futures_util::future::select;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::is_terminal::TERMINAL_STATES;
 use super::next_poll::{NextPoll, POLL_INTERVAL};
 use super::poll_plan::{
     ENDED_IDS_PER_REQUEST, IDS_PER_REQUEST, Interest, PollPlan, REQUEST_SPACING,
@@ -22,7 +21,8 @@ use crate::raw;
 use crate::resources::outage::{Outage, requested_wait};
 use crate::retry::RetryPolicy;
 use crate::types::{
-    FlowRunFilter, FlowRunFilterId, FlowRunFilterState, FlowRunFilterStateType, ReadFlowRunsRequest,
+    FlowRunFilter, FlowRunFilterId, FlowRunFilterState, FlowRunFilterStateType,
+    ReadFlowRunsRequest, StateType,
 };
 
 /// How long polling continues without a subscription, for example between two waits.
@@ -179,7 +179,7 @@ impl<'a> Poll<'a> {
             let ids = FlowRunFilterId::new().any_(missing.iter().copied().collect::<Vec<_>>());
             let mut filter = FlowRunFilter::new().id(ids);
             if only_ended {
-                let ended = FlowRunFilterStateType::new().any_(TERMINAL_STATES.to_vec());
+                let ended = FlowRunFilterStateType::new().any_(StateType::TERMINAL.to_vec());
                 filter = filter.state(FlowRunFilterState::new().type_(ended));
             }
             let body = ReadFlowRunsRequest::new().flow_runs(filter);

@@ -9,3 +9,4 @@ mod flow_runs;
 mod handwritten;
 mod missing;
 mod send;
+mod storable;

@@ -21,8 +21,7 @@ use uuid::Uuid;
 
 use crate::support::http::Message;
 use crate::support::{
-    FakeClock, FastClock, FaultProxy, Log, Scripted, Step, live, refusal, reply, spoiling,
-    subscribe, unique,
+    FakeClock, FastClock, Log, Scripted, Step, live, refusal, reply, spoiling, subscribe, unique,
 };
 
 const LONG: Duration = Duration::from_secs(60);
