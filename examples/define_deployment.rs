@@ -2,8 +2,8 @@
 //! second deployment when the first one fails:
 //! `cargo run --features schedules --example define_deployment`.
 //!
-//! Running it again creates nothing twice; it replaces the schedule and the trigger. It uses the same server
-//! as Prefect's own tools (`PREFECT_API_URL`, or the profile).
+//! It prints each plan first; running it again changes nothing. It uses the same server as Prefect's own tools
+//! (`PREFECT_API_URL`, or the profile).
 
 use std::time::Duration;
 
@@ -17,14 +17,17 @@ use serde_json::json;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    run(&Client::from_env()?).await
+    let changes = run(&Client::from_env()?).await?;
+    println!("{changes} changes");
+    Ok(())
 }
 
-/// Defines the work pool, the flow, both deployments and the automation.
-pub async fn run(client: &Client) -> Result<()> {
+/// Defines the work pool, the flow, both deployments and the automation, and returns how much has changed.
+pub async fn run(client: &Client) -> Result<usize> {
     let pool = WorkPoolCreate::new("batch").type_("process");
-    client.work_pools().ensure(&pool).await?;
-    let flow = client.flows().create(&FlowCreate::new("etl")).await?;
+    let pool = client.work_pools().ensure(&pool).await?;
+    let flow = client.flows().ensure(&FlowCreate::new("etl")).await?;
+    let mut changes = usize::from(pool.is_changed()) + usize::from(flow.is_changed());
     let every_morning = Schedule::cron("0 6 * * mon-fri")?
         .timezone("Europe/Berlin")?
         .parameters(json!({ "full": false }))
@@ -42,10 +45,12 @@ pub async fn run(client: &Client) -> Result<()> {
         .description("Loads what came in since yesterday.")
         .parameters(json!({ "full": true }))
         .schedules([every_morning]);
-    let nightly = client.deployments().create(&nightly).await?;
-    println!("deployment etl/{}: {}", nightly.name, nightly.id);
+    let deployments = client.deployments();
+    println!("{}", deployments.plan(&nightly).await?);
+    let nightly = deployments.ensure(&nightly).await?;
+    let repair = deployments.ensure(&deployment("repair")).await?;
+    changes += usize::from(nightly.is_changed()) + usize::from(repair.is_changed());
 
-    let repair = client.deployments().create(&deployment("repair")).await?;
     let automation = Automation::named("repair etl")
         .description("Three failures in an hour start the repair.")
         .tag("etl")
@@ -58,21 +63,13 @@ pub async fn run(client: &Client) -> Result<()> {
                 .threshold(3)
                 .within(Duration::from_secs(3600)),
         )
-        .then(actions::run_deployment(repair.id).parameters(json!({ "full": true })));
-    // Names of automations are not unique, so creating it twice would make two.
+        .then(actions::run_deployment(repair.id).parameters(json!({ "full": true })))
+        .build()?;
     let automations = client.automations();
-    let id = match automations.get_by_name_opt("repair etl").await? {
-        Some(found) => {
-            automations
-                .update(found.id, &automation.build_update()?)
-                .await?;
-            found.id
-        }
-        None => automations.create(&automation.build()?).await?.id,
-    };
-    println!("automation: {id}");
+    println!("{}", automations.plan(&automation).await?);
+    changes += usize::from(automations.ensure(&automation).await?.is_changed());
     for schedule in client.deployments().schedules(nightly.id).list().await? {
         println!("schedule: {:?}", schedule.schedule);
     }
-    Ok(())
+    Ok(changes)
 }

@@ -1,48 +1,58 @@
 //! Infrastructure as code: creates the work pools, queues, limits and variables that this file defines, or
-//! updates those that exist: `cargo run --example infrastructure`.
+//! updates those that differ: `cargo run --example infrastructure`. It prints each plan first; running it again changes
+//! nothing.
 //!
 //! It uses the same server as Prefect's own tools (`PREFECT_API_URL`, or the profile).
 
-use prefect_sdk::types::{ConcurrencyLimitV2Create, WorkPoolCreate, WorkQueueCreate};
+use prefect_sdk::types::{
+    ConcurrencyLimitV2Create, VariableCreate, WorkPoolCreate, WorkQueueCreate,
+};
 use prefect_sdk::{Client, Result};
 use serde_json::json;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    run(&Client::from_env()?).await
+    let changes = run(&Client::from_env()?).await?;
+    println!("{changes} changes");
+    Ok(())
 }
 
-/// Creates or updates everything that this file defines.
-pub async fn run(client: &Client) -> Result<()> {
+/// Creates or updates everything that this file defines, and returns how much has changed.
+pub async fn run(client: &Client) -> Result<usize> {
+    let mut changes = 0;
     let pools = client.work_pools();
     for (pool, kind, at_once) in [("batch", "process", 20), ("reports", "process", 5)] {
         let wanted = WorkPoolCreate::new(pool)
             .type_(kind)
             .concurrency_limit(at_once);
-        let found = pools.ensure(&wanted).await?;
-        println!(
-            "work pool {}: {:?} runs at once",
-            found.name, *found.concurrency_limit
-        );
+        println!("{}", pools.plan(&wanted).await?);
+        changes += usize::from(pools.ensure(&wanted).await?.is_changed());
+        let queues = pools.queues(pool);
         for (queue, priority) in [("urgent", 1), ("ordinary", 10)] {
             let wanted = WorkQueueCreate::new(queue).priority(priority);
-            pools.queues(pool).ensure(&wanted).await?;
+            println!("{}", queues.plan(&wanted).await?);
+            changes += usize::from(queues.ensure(&wanted).await?.is_changed());
         }
     }
 
-    let limits = client.global_concurrency_limits();
-    limits
-        .ensure(&ConcurrencyLimitV2Create::new("database", 10))
-        .await?;
     // One call every two seconds, on average.
     let api = ConcurrencyLimitV2Create::new("partner-api", 5).slot_decay_per_second(0.5);
-    limits.ensure(&api).await?;
-    client.concurrency_limits().create("gpu", 2).await?;
+    let limits = client.global_concurrency_limits();
+    for limit in [ConcurrencyLimitV2Create::new("database", 10), api] {
+        println!("{}", limits.plan(&limit).await?);
+        changes += usize::from(limits.ensure(&limit).await?.is_changed());
+    }
+    let tags = client.concurrency_limits();
+    println!("{}", tags.plan("gpu", 2).await?);
+    changes += usize::from(tags.ensure("gpu", 2).await?.is_changed());
 
     let variables = client.variables();
-    variables.set("regions", json!(["eu", "us"])).await?;
-    variables.set("rows_at_once", 5000).await?;
-    let rows: Option<u32> = variables.value("rows_at_once").await?;
-    println!("rows at once: {rows:?}");
-    Ok(())
+    for variable in [
+        VariableCreate::new("regions", json!(["eu", "us"])),
+        VariableCreate::new("rows_at_once", 5000),
+    ] {
+        println!("{}", variables.plan(&variable).await?);
+        changes += usize::from(variables.ensure(&variable).await?.is_changed());
+    }
+    Ok(changes)
 }

@@ -23,7 +23,7 @@ pub use query::{Bulk, Pager, Query};
 /// The HTTP client inside; its `Method`, `StatusCode`, `Url` and `Request` are in this API.
 pub use reqwest;
 pub use resources::{
-    admin, artifacts, automations, blocks, collections, concurrency, deployments, events,
+    admin, artifacts, automations, blocks, collections, concurrency, deployments, ensure, events,
     flow_runs, flows, logs, saved_searches, schemas, task_runs, variables, work_pools,
 };
 pub use retry::RetryPolicy;

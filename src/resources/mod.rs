@@ -19,7 +19,7 @@ pub mod blocks;
 pub mod collections;
 pub mod concurrency;
 pub mod deployments;
-mod ensure;
+pub mod ensure;
 pub mod events;
 pub mod flow_runs;
 pub mod flows;

@@ -13,7 +13,7 @@
 
 generated!("work_pools");
 
-use super::ensure::ensure;
+use super::ensure::{self, Changes, Ensured, Matching, Plan, Wanted, compare};
 pub use generated::{WorkPoolQueues, WorkPoolWorkers, WorkPools, WorkQueues};
 
 use crate::error::Result;
@@ -23,11 +23,12 @@ use crate::types::{
 };
 
 impl WorkPools<'_> {
-    /// Updates the work pool of this name, or creates it if there is none:
-    /// `GET /work_pools/{name}`, then `PATCH` of it, else `POST /work_pools/`; then `GET` again.
+    /// Creates the work pool of this name, changes it where it differs, or leaves it alone:
+    /// `GET /work_pools/{name}`, then `POST /work_pools/` or `PATCH /work_pools/{name}` and `GET` again, if need be. Fields
+    /// that are not set are left as they are.
     ///
-    /// Fields that are not set are left as they are. The type of a pool cannot be changed: if another type is
-    /// set, the pool keeps its type and its job template, which belongs to the type, and a warning is logged.
+    /// The type of a pool cannot be changed: if another type is set, the pool keeps its type and its job template, which
+    /// belongs to the type, and a warning is logged.
     ///
     /// # Errors
     ///
@@ -44,36 +45,73 @@ impl WorkPools<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn ensure(self, pool: &WorkPoolCreate) -> Result<WorkPoolResponse> {
-        let mut update = WorkPoolUpdate::new();
-        update.description = pool.description.clone();
-        update.concurrency_limit = pool.concurrency_limit;
-        update.is_paused = pool.is_paused;
-        update.base_job_template = pool.base_job_template.clone();
-        update.storage_configuration = pool.storage_configuration.clone();
-        if let Some(found) = self.get_opt(&pool.name).await?
-            && let Some(wanted) = &pool.type_
-            && *wanted != found.type_
-        {
-            tracing::warn!(
-                work_pool = found.name,
-                wanted,
-                kept = found.type_,
-                "the type of a work pool cannot be changed"
-            );
-            update.base_job_template = None;
-        }
-        ensure(|| self.update(&pool.name, &update), || self.create(pool)).await?;
-        self.get(&pool.name).await
+    pub async fn ensure(self, pool: &WorkPoolCreate) -> Result<Ensured<WorkPoolResponse>> {
+        ensure::ensure(&WantedPool { pools: self, pool }).await
+    }
+
+    /// Returns what [`ensure`](Self::ensure) would do, and changes nothing: `GET /work_pools/{name}`.
+    ///
+    /// # Errors
+    ///
+    /// Any [call error](crate::Error#call-errors).
+    pub async fn plan(self, pool: &WorkPoolCreate) -> Result<Plan> {
+        ensure::plan(&WantedPool { pools: self, pool }).await
+    }
+}
+
+/// A work pool that is wanted.
+struct WantedPool<'a> {
+    pools: WorkPools<'a>,
+    pool: &'a WorkPoolCreate,
+}
+
+impl Wanted for WantedPool<'_> {
+    type Found = WorkPoolResponse;
+
+    fn title(&self) -> String {
+        format!("the work pool {:?}", self.pool.name)
+    }
+
+    async fn read(&self) -> Result<Option<Self::Found>> {
+        self.pools.get_opt(&self.pool.name).await
+    }
+
+    fn differences(&self, found: &Self::Found) -> Result<Changes> {
+        let has_other_type = self.pool.type_.as_ref().is_some_and(|wanted| {
+            let is_other = *wanted != found.type_;
+            if is_other {
+                let (pool, kept) = (&found.name, &found.type_);
+                tracing::warn!(
+                    work_pool = pool,
+                    wanted,
+                    kept,
+                    "the type of a work pool cannot be changed"
+                );
+            }
+            is_other
+        });
+        compare(self.pool, found, |field| match field {
+            "name" | "type" => None,
+            "base_job_template" if has_other_type => None,
+            "storage_configuration" => Some(Matching::UpToDefaults),
+            _ => Some(Matching::Exact),
+        })
+    }
+
+    async fn create(&self) -> Result<()> {
+        self.pools.create(self.pool).await.map(drop)
+    }
+
+    async fn update(&self, _: &Self::Found, changes: &Changes) -> Result<()> {
+        let update: WorkPoolUpdate = changes.update()?;
+        self.pools.update(&self.pool.name, &update).await
     }
 }
 
 impl WorkPoolQueues<'_> {
-    /// Updates the queue of this name in the pool, or creates it if there is none:
-    /// `PATCH /work_pools/{work_pool_name}/queues/{name}`, else
-    /// `POST /work_pools/{work_pool_name}/queues`; then `GET` of the queue.
-    ///
-    /// Fields that are not set are left as they are.
+    /// Creates the queue of this name in the pool, changes it where it differs, or leaves it alone:
+    /// `GET /work_pools/{work_pool_name}/queues/{name}`, then `POST /work_pools/{work_pool_name}/queues` or `PATCH` of the
+    /// queue and `GET` again, if need be. Fields that are not set are left as they are.
     ///
     /// # Errors
     ///
@@ -91,14 +129,62 @@ impl WorkPoolQueues<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn ensure(self, queue: &WorkQueueCreate) -> Result<WorkQueueResponse> {
-        let mut update = WorkQueueUpdate::new();
-        update.description = queue.description.as_ref().cloned();
-        update.concurrency_limit = queue.concurrency_limit;
-        update.filter = queue.filter.clone();
-        update.is_paused = queue.is_paused;
-        update.priority = *queue.priority;
-        ensure(|| self.update(&queue.name, &update), || self.create(queue)).await?;
-        self.get(&queue.name).await
+    pub async fn ensure(self, queue: &WorkQueueCreate) -> Result<Ensured<WorkQueueResponse>> {
+        ensure::ensure(&WantedQueue {
+            queues: self,
+            queue,
+        })
+        .await
+    }
+
+    /// Returns what [`ensure`](Self::ensure) would do, and changes nothing: `GET /work_pools/{work_pool_name}/queues/{name}`.
+    ///
+    /// # Errors
+    ///
+    /// Any [call error](crate::Error#call-errors).
+    pub async fn plan(self, queue: &WorkQueueCreate) -> Result<Plan> {
+        ensure::plan(&WantedQueue {
+            queues: self,
+            queue,
+        })
+        .await
+    }
+}
+
+/// A queue that is wanted.
+struct WantedQueue<'a> {
+    queues: WorkPoolQueues<'a>,
+    queue: &'a WorkQueueCreate,
+}
+
+impl Wanted for WantedQueue<'_> {
+    type Found = WorkQueueResponse;
+
+    fn title(&self) -> String {
+        format!(
+            "the queue {:?} of {:?}",
+            self.queue.name, self.queues.work_pool
+        )
+    }
+
+    async fn read(&self) -> Result<Option<Self::Found>> {
+        self.queues.get_opt(&self.queue.name).await
+    }
+
+    fn differences(&self, found: &Self::Found) -> Result<Changes> {
+        compare(self.queue, found, |field| match field {
+            "name" => None,
+            "filter" => Some(Matching::UpToDefaults),
+            _ => Some(Matching::Exact),
+        })
+    }
+
+    async fn create(&self) -> Result<()> {
+        self.queues.create(self.queue).await.map(drop)
+    }
+
+    async fn update(&self, _: &Self::Found, changes: &Changes) -> Result<()> {
+        let update: WorkQueueUpdate = changes.update()?;
+        self.queues.update(&self.queue.name, &update).await
     }
 }

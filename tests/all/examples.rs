@@ -86,9 +86,18 @@ async fn old_runs_are_cleaned_up_and_a_week_of_them_is_exported() {
 async fn a_deployment_with_schedule_and_automation_is_defined_once() {
     let server = LocalServer::start().await.expect("a server");
     let client = server.client().expect("a client");
-    for _ in 0..2 {
-        define_deployment::run(&client).await.expect("defined");
+    // The pool, the flow, two deployments and the automation; the second and third time nothing.
+    let mut ids = Vec::new();
+    for expected in [5, 0, 0] {
+        let changes = define_deployment::run(&client).await.expect("defined");
+        assert_eq!(changes, expected);
+        let automation = client.automations().get_by_name("repair etl").await;
+        let automation = serde_json::to_value(automation.expect("there")).expect("JSON");
+        let nightly = client.deployments().get_by_name("etl", "nightly").await;
+        let nightly = nightly.expect("there");
+        ids.push((automation, nightly.updated, nightly.schedules));
     }
+    assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "{ids:?}");
     assert_eq!(client.deployments().count().await.expect("counted"), 2);
     assert_eq!(client.automations().count().await.expect("counted"), 1);
     let nightly = client
@@ -116,13 +125,17 @@ async fn a_deployment_with_schedule_and_automation_is_defined_once() {
 async fn infrastructure_is_as_the_code_says_each_time_that_it_runs() {
     let server = LocalServer::start().await.expect("a server");
     let client = server.client().expect("a client");
-    infrastructure::run(&client).await.expect("created");
+    for expected in [11, 0, 0] {
+        let changes = infrastructure::run(&client).await.expect("created");
+        assert_eq!(changes, expected);
+    }
     client
         .work_pools()
         .update("batch", &WorkPoolUpdate::new().concurrency_limit(1))
         .await
         .expect("changed by hand");
-    infrastructure::run(&client).await.expect("put right");
+    let changes = infrastructure::run(&client).await.expect("put right");
+    assert_eq!(changes, 1);
     let pool = client.work_pools().get("batch").await.expect("there");
     assert_eq!(*pool.concurrency_limit, Some(20));
     let queues = client

@@ -20,6 +20,7 @@ generated!("automations");
 
 pub mod actions;
 mod definition;
+mod ensure;
 mod lookup;
 mod trigger;
 

@@ -16,6 +16,7 @@
 generated!("blocks");
 
 mod documents;
+mod ensure;
 mod schemas;
 
 pub use generated::{BlockDocuments, BlockSchemas, BlockTypes};

@@ -2,17 +2,15 @@
 
 use super::generated::GlobalConcurrencyLimits;
 use crate::error::Result;
-use crate::resources::ensure::ensure;
+use crate::resources::ensure::{self, Changes, Ensured, Matching, Plan, Wanted, compare};
 use crate::types::{
     ConcurrencyLimitV2Create, ConcurrencyLimitV2Update, GlobalConcurrencyLimitResponse,
 };
 
 impl GlobalConcurrencyLimits<'_> {
-    /// Updates the limit of this name, or creates it if there is none:
-    /// `PATCH /v2/concurrency_limits/{name}`, else `POST /v2/concurrency_limits/`; then
-    /// `GET /v2/concurrency_limits/{name}`.
-    ///
-    /// Fields that are not set are left as they are, and so are held slots, unless `active_slots` is set.
+    /// Creates the limit of this name, changes it where it differs, or leaves it alone:
+    /// `GET /v2/concurrency_limits/{name}`, then `POST /v2/concurrency_limits/` or
+    /// `PATCH /v2/concurrency_limits/{name}` and `GET` again, if need be. Fields that are not set are left as they are.
     ///
     /// # Errors
     ///
@@ -32,14 +30,25 @@ impl GlobalConcurrencyLimits<'_> {
     pub async fn ensure(
         self,
         limit: &ConcurrencyLimitV2Create,
-    ) -> Result<GlobalConcurrencyLimitResponse> {
-        let mut update = ConcurrencyLimitV2Update::new().limit(limit.limit);
-        update.active = limit.active;
-        update.active_slots = limit.active_slots;
-        update.denied_slots = limit.denied_slots;
-        update.slot_decay_per_second = limit.slot_decay_per_second;
-        ensure(|| self.update(&limit.name, &update), || self.create(limit)).await?;
-        self.get(&limit.name).await
+    ) -> Result<Ensured<GlobalConcurrencyLimitResponse>> {
+        ensure::ensure(&WantedLimit {
+            limits: self,
+            limit,
+        })
+        .await
+    }
+
+    /// Returns what [`ensure`](Self::ensure) would do, and changes nothing: `GET /v2/concurrency_limits/{name}`.
+    ///
+    /// # Errors
+    ///
+    /// Any [call error](crate::Error#call-errors).
+    pub async fn plan(self, limit: &ConcurrencyLimitV2Create) -> Result<Plan> {
+        ensure::plan(&WantedLimit {
+            limits: self,
+            limit,
+        })
+        .await
     }
 
     /// Counts all slots of a limit as free: `PATCH /v2/concurrency_limits/{name}`.
@@ -65,5 +74,40 @@ impl GlobalConcurrencyLimits<'_> {
             .active_slots(0)
             .denied_slots(0);
         self.update(name, &update).await
+    }
+}
+
+/// A limit that is wanted.
+struct WantedLimit<'a> {
+    limits: GlobalConcurrencyLimits<'a>,
+    limit: &'a ConcurrencyLimitV2Create,
+}
+
+impl Wanted for WantedLimit<'_> {
+    type Found = GlobalConcurrencyLimitResponse;
+
+    fn title(&self) -> String {
+        format!("the global limit {:?}", self.limit.name)
+    }
+
+    async fn read(&self) -> Result<Option<Self::Found>> {
+        self.limits.get_opt(&self.limit.name).await
+    }
+
+    fn differences(&self, found: &Self::Found) -> Result<Changes> {
+        compare(self.limit, found, |field| match field {
+            // No reply has the denied slots.
+            "name" | "denied_slots" => None,
+            _ => Some(Matching::Exact),
+        })
+    }
+
+    async fn create(&self) -> Result<()> {
+        self.limits.create(self.limit).await.map(drop)
+    }
+
+    async fn update(&self, _: &Self::Found, changes: &Changes) -> Result<()> {
+        let update: ConcurrencyLimitV2Update = changes.update()?;
+        self.limits.update(&self.limit.name, &update).await
     }
 }

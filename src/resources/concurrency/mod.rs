@@ -15,6 +15,7 @@
 generated!("concurrency");
 
 mod acquire;
+mod ensure_tag_limit;
 mod give_back;
 mod global_limits;
 mod lease;

@@ -16,6 +16,7 @@
 generated!("deployments");
 
 mod delete_many;
+mod ensure;
 mod parameter_check;
 mod run;
 mod run_many;

@@ -4,6 +4,7 @@ mod concurrency;
 mod definitions;
 mod deployments;
 mod ensure;
+mod ensured;
 mod events;
 mod flow_runs;
 mod handwritten;
