@@ -7,6 +7,9 @@ use super::problem::{Problem, Result};
 /// The end of the names of the types that update an object.
 const UPDATE: &str = "Update";
 
+/// Marks a property whose setter takes no null. (A request that somebody else has recorded may have one, and is kept.)
+pub const VALUE_ONLY: &str = "x-value-only";
+
 /// What the table lacks, and what it has too much.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Unmatched {
@@ -16,7 +19,7 @@ pub struct Unmatched {
     pub obsolete: Vec<String>,
 }
 
-/// Makes the fields that null does not clear ones that take a value only, and adds what null does to the docs.
+/// Makes the setters of fields that null does not clear take a value only, and adds what null does to the docs.
 pub fn apply(document: &mut Value, table: &Value) -> Result<Unmatched> {
     let mut unmatched = Unmatched::default();
     let entries = table.as_object().into_iter().flatten();
@@ -100,10 +103,8 @@ impl<'a> Effect<'a> {
             docs += &format!(" {note}.");
         }
         property["description"] = json!(docs);
-        if !self.clears
-            && let Some(property) = property.as_object_mut()
-        {
-            property.remove("nullable");
+        if !self.clears {
+            property[VALUE_ONLY] = json!(true);
         }
     }
 }

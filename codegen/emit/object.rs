@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Context, docs, rust_type};
+use crate::codegen::nulls::VALUE_ONLY;
 use crate::codegen::problem::{Problem, Result};
 
 /// Writes one struct.
@@ -87,6 +88,7 @@ impl<'a> Field<'a> {
         let kind = match (constant, nullable, required, json) {
             (true, ..) => "constant",
             (_, true, true, _) => "required_nullable",
+            (_, true, false, _) if schema[VALUE_ONLY] == true => "value_only",
             (_, true, false, _) => "nullable",
             (_, false, true, _) => "required",
             (_, false, false, true) => "json",

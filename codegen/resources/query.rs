@@ -224,6 +224,10 @@ pub fn write(
         };
         let fields = fields.join(" ");
         out.push_str(&format!("    {how} {path:?} {name} [{ty}] ({fields}),\n"));
+        if many {
+            let each = if how == "any" { "each" } else { "each_of" };
+            out.push_str(&format!("    {each} {path:?} {name}s [{ty}] ({fields}),\n"));
+        }
     }
     out.push_str("} }\n\n");
     Ok(out)

@@ -10,11 +10,11 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ValidationIssue {
-    /// The location of the field, such as `body.concurrency_limit`.
+    /// The location of the field, such as `body.concurrency_limit`, or of a parameter, such as `rows[1].name`.
     pub location: String,
     /// A description of the problem.
     pub message: String,
-    /// Pydantic's code for the problem, such as `int_parsing`.
+    /// Pydantic's code for the problem, such as `int_parsing`, or `parameter`.
     pub code: String,
 }
 

@@ -130,6 +130,12 @@ impl Error {
         self
     }
 
+    /// Adds the problems that the error consists of.
+    pub(crate) fn with_issues(mut self, issues: Vec<ValidationIssue>) -> Self {
+        self.0.issues = issues;
+        self
+    }
+
     /// Adds the response that the error is about.
     pub(crate) fn with_response(
         mut self,
@@ -268,7 +274,7 @@ impl Error {
         &self.0.message
     }
 
-    /// The problems that a 422 reports, one per field; empty for other errors.
+    /// The problems that a 422 or a check of parameters reports, one per field; empty for other errors.
     pub fn issues(&self) -> &[ValidationIssue] {
         &self.0.issues
     }

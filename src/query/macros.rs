@@ -164,6 +164,34 @@ macro_rules! setters {
     (@none $($word:tt)*) => {
         setters!(@add "none may match" $($word)*);
     };
+    (@each $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
+        #[doc = concat!(
+            "Adds values to `", $path, "`, as the method for one does. An empty list of which one must match \
+             matches nothing; for a bulk operation it does not count as a condition."
+        )]
+        pub fn $name(mut self, $name: impl IntoIterator<Item = impl Into<$ty>>) -> Self {
+            let values: Vec<$ty> = $name.into_iter().map(Into::into).collect();
+            if !values.is_empty() {
+                self.note_condition();
+            }
+            setters!(@at self.request; $($field)+).extend(values);
+            self
+        }
+    };
+    (@each_of $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
+        #[doc = concat!(
+            "Adds values to `", $path, "`, as the method for one does. An empty list adds no condition."
+        )]
+        pub fn $name(mut self, $name: impl IntoIterator<Item = impl Into<$ty>>) -> Self {
+            let values: Vec<$ty> = $name.into_iter().map(Into::into).collect();
+            // By an empty list a server would match everything, whatever the other conditions are.
+            if !values.is_empty() {
+                self.note_condition();
+                setters!(@at self.request; $($field)+).extend(values);
+            }
+            self
+        }
+    };
     (@add $means:literal $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
         #[doc = concat!("Adds a value to `", $path, "`; of several values, ", $means, ".")]
         pub fn $name(mut self, $name: impl Into<$ty>) -> Self {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A field that may be unset, null or a value.
 ///
 /// In updates the three differ: the server leaves an unset field alone, null clears it, and a value
-/// replaces it. (A field of an update that the server does not clear by null is an `Option` instead; its documentation says
+/// replaces it. (Where the server does not clear a field by null, its setter takes a value only, and its documentation says
 /// what empties it.) An unset field is never sent. For reading, a `Field` is an [`Option`]: unset and null
 /// are both `None`.
 ///

@@ -6,7 +6,8 @@
 /// Defines an object. Each field is a line of
 ///
 /// * its kind: `required` (always there, never null), `required_nullable` (an argument of `new`, may be
-///   null), `nullable` (may be left out or null), `optional` (may be left out), `json` (may be left
+///   null), `nullable` (may be left out or null), `value_only`
+///   (the same, but its setter takes no null), `optional` (may be left out), `json` (may be left
 ///   out; null is a value), `constant` (a union's tag);
 /// * `open`, or `secret` when debug output must not show it;
 /// * key, field name and type.
@@ -148,6 +149,7 @@ macro_rules! object {
     (@type required $($ty:tt)*) => { $($ty)* };
     (@type required_nullable $($ty:tt)*) => { Field<$($ty)*> };
     (@type nullable $($ty:tt)*) => { Field<$($ty)*> };
+    (@type value_only $($ty:tt)*) => { Field<$($ty)*> };
     (@type optional $($ty:tt)*) => { Option<$($ty)*> };
     (@type json $($ty:tt)*) => { Option<$($ty)*> };
     (@type constant $($ty:tt)*) => { Tag };
@@ -165,6 +167,22 @@ macro_rules! object {
         #[must_use]
         pub fn $field(mut self, $field: impl Into<Field<$($ty)*>>) -> Self {
             self.$field = $field.into();
+            self
+        }
+    };
+    (@setter sent value_only $key:literal $field:ident Vec<$item:ty>) => {
+        #[doc = concat!("Sets `", $key, "`.")]
+        #[must_use]
+        pub fn $field(mut self, $field: impl IntoIterator<Item = impl Into<$item>>) -> Self {
+            self.$field = $field.into_iter().map(Into::into).collect();
+            self
+        }
+    };
+    (@setter sent value_only $key:literal $field:ident $($ty:tt)*) => {
+        #[doc = concat!("Sets `", $key, "`.")]
+        #[must_use]
+        pub fn $field(mut self, $field: impl Into<$($ty)*>) -> Self {
+            self.$field = Field::value($field.into());
             self
         }
     };
@@ -225,6 +243,7 @@ macro_rules! object {
     (@read nullable $map:ident i64) => {
         Field::from($map.next_value::<Option<wire::Integer>>()?.map(|i| i.0))
     };
+    (@read value_only $map:ident i64) => { object!(@read nullable $map i64) };
     (@read json $map:ident $($ty:tt)*) => { Some($map.next_value()?) };
     (@read $kind:ident $map:ident $($ty:tt)*) => { $map.next_value()? };
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::client::Client;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, ValidationIssue};
 use crate::types::{DeploymentResponse, Json, SchemaValueError, ValidateObjRequest};
 
 /// Parameters by name, each with its JSON text unchanged.
@@ -39,12 +39,14 @@ pub(super) async fn check(
     }
     let mut problems = Vec::new();
     collect_errors(&checked.errors, "", &mut problems);
-    let message = format!("the parameters are invalid: {}", problems.join("; "));
-    Err(Error::new(ErrorKind::Validation, message).with_operation("validate_obj"))
+    let listed: Vec<_> = problems.iter().map(describe).collect();
+    let message = format!("the parameters are invalid: {}", listed.join("; "));
+    let error = Error::new(ErrorKind::Validation, message).with_issues(problems);
+    Err(error.with_operation("validate_obj"))
 }
 
 /// Collects the errors at this place and below it.
-fn collect_errors(errors: &[SchemaValueError], place: &str, problems: &mut Vec<String>) {
+fn collect_errors(errors: &[SchemaValueError], place: &str, problems: &mut Vec<ValidationIssue>) {
     for error in errors {
         let why = match error {
             SchemaValueError::SchemaValuePropertyError(of) => {
@@ -63,10 +65,18 @@ fn collect_errors(errors: &[SchemaValueError], place: &str, problems: &mut Vec<S
             SchemaValueError::Text(why) => why.clone(),
             SchemaValueError::Unknown(why) => why.to_string(),
         };
-        problems.push(match place {
-            "" => why,
-            place => format!("{place}: {why}"),
+        problems.push(ValidationIssue {
+            location: place.to_owned(),
+            message: why,
+            code: "parameter".to_owned(),
         });
+    }
+}
+
+fn describe(issue: &ValidationIssue) -> String {
+    match &*issue.location {
+        "" => issue.message.clone(),
+        _ => issue.to_string(),
     }
 }
 
@@ -89,6 +99,7 @@ mod tests {
         let errors: Vec<SchemaValueError> = serde_json::from_value(errors).expect("errors");
         let mut problems = Vec::new();
         collect_errors(&errors, "", &mut problems);
+        let problems: Vec<_> = problems.iter().map(describe).collect();
         assert_eq!(
             problems,
             [

@@ -20,6 +20,9 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("within", "0.0"),
 ];
 
+/// Up to here a float is exact: 2^53.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// How the value of a field is compared with the one that is wanted.
 #[derive(Clone, Copy, PartialEq)]
 pub(in crate::resources) enum Matching {
@@ -123,9 +126,10 @@ fn is_same(found: &Json, wanted: &Json, matching: Matching) -> bool {
 
 fn is_same_value(found: &Value, wanted: &Value, matching: Matching) -> bool {
     match (found, wanted) {
-        // 1 and 1.0 are the same; whole numbers have been compared as text, to the last digit.
+        // 1 and 1.0 are the same. Of larger numbers a float does not have all digits; they have been compared as text.
         (Value::Number(one), Value::Number(two)) => {
-            (one.is_f64() || two.is_f64()) && one.as_f64() == two.as_f64() || one == two
+            let has_all_digits = one.as_f64().is_some_and(|one| one.abs() < MAX_EXACT);
+            has_all_digits && one.as_f64() == two.as_f64()
         }
         (Value::Array(one), Value::Array(two)) => {
             let mut pairs = one.iter().zip(two);

@@ -5,7 +5,7 @@ use prefect_sdk::types::*;
 use prefect_sdk::{Client, LocalServer};
 use serde_json::json;
 
-use crate::support::{a_deployment, a_flow, a_run, live};
+use crate::support::{a_deployment, a_flow, a_run, live, unique};
 
 async fn count(client: &Client, filter: FlowRunFilter) -> i64 {
     let count = client.flow_runs().count().flow_runs(filter).await;
@@ -88,4 +88,40 @@ async fn a_deployment_that_is_created_again_without_schedules_has_none() {
         .expect("changed");
     assert_eq!(again.id, made.id);
     assert_eq!(again.schedules.map(|schedules| schedules.len()), Some(0));
+}
+
+#[tokio::test]
+async fn several_values_are_added_at_once_and_of_none_nothing_matches() {
+    let client = live().await;
+    let flow = client
+        .flows()
+        .create(&FlowCreate::new(unique("words")))
+        .await;
+    let flow = flow.expect("created").id;
+    let tagged = |tag: &str| FlowRunCreate::new(flow).tags([tag.to_owned(), "both".to_owned()]);
+    let mut runs = Vec::new();
+    for tag in ["one", "two"] {
+        let run = client.raw().create_flow_run(&tagged(tag)).await;
+        runs.push(run.expect("created").id);
+    }
+    let of_flow = || client.flow_runs().count().flow_id(flow);
+    assert_eq!(of_flow().ids(runs.clone()).await.expect("counted"), 2);
+    assert_eq!(of_flow().tags(["one", "both"]).await.expect("counted"), 1);
+    assert_eq!(
+        of_flow().any_tags(["one", "two"]).await.expect("counted"),
+        2
+    );
+    let none: [uuid::Uuid; 0] = [];
+    assert_eq!(of_flow().ids(none).await.expect("counted"), 0);
+    let none: [StateType; 0] = [];
+    assert_eq!(of_flow().states(none).await.expect("counted"), 0);
+    let none: [String; 0] = [];
+    assert_eq!(of_flow().names(none.clone()).await.expect("counted"), 0);
+    // All of no tags are present everywhere.
+    assert_eq!(of_flow().tags(none).await.expect("counted"), 2);
+
+    // What would match everything is no condition.
+    let none: [uuid::Uuid; 0] = [];
+    let error = client.flow_runs().delete_many().ids(none).await;
+    assert!(error.expect_err("no condition").is_invalid_request());
 }

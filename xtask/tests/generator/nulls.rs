@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::codegen::nulls::apply;
+use crate::codegen::nulls::{VALUE_ONLY, apply};
 
 fn document() -> Value {
     json!({"components": {"schemas": {
@@ -24,7 +24,8 @@ fn only_what_null_clears_may_be_null_and_the_docs_say_so() {
     let properties = &document["components"]["schemas"]["FlowUpdate"]["properties"];
     assert_eq!(properties["a"]["nullable"], true);
     assert_eq!(properties["a"]["description"], "A.\n\nNull clears it.");
-    assert_eq!(properties["b"]["nullable"], Value::Null);
+    assert_eq!(properties["a"][VALUE_ONLY], Value::Null);
+    assert_eq!(properties["b"][VALUE_ONLY], true);
     let docs = "`b`.\n\nIt cannot be null: the server refuses that. `x` empties it.";
     assert_eq!(properties["b"]["description"], docs);
     assert_eq!(unmatched.unknown, ["FlowUpdate.d"]);

@@ -235,6 +235,16 @@ async fn parameters_are_checked_before_a_run_is_created() {
         for told in ["s: ", "n: ", "required", "a[1]: "] {
             assert!(message.contains(told), "{message}");
         }
+        // One by one, as a form needs them.
+        let places: Vec<_> = error
+            .issues()
+            .iter()
+            .map(|issue| &*issue.location)
+            .collect();
+        assert!(
+            places.contains(&"s") && places.contains(&"a[1]"),
+            "{places:?}"
+        );
         let missing = run().check_parameters().send().await;
         assert!(missing.expect_err("no n").message().contains("n: "));
     }
