@@ -184,7 +184,7 @@ macro_rules! setters {
         )]
         pub fn $name(mut self, $name: impl IntoIterator<Item = impl Into<$ty>>) -> Self {
             let values: Vec<$ty> = $name.into_iter().map(Into::into).collect();
-            // By an empty list a server would match everything, whatever the other conditions are.
+            // All of no values are present everywhere: such a list would be no condition.
             if !values.is_empty() {
                 self.note_condition();
                 setters!(@at self.request; $($field)+).extend(values);

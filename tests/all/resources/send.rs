@@ -30,11 +30,14 @@ fn futures(
     emitter: &Emitter,
     event: Event,
     server: LocalServer,
+    automation: &AutomationCreate,
 ) {
     let runs = client.flow_runs();
     let pool = WorkPoolCreate::new("pool");
     let queue = WorkQueueCreate::new("queue");
     let limit = ConcurrencyLimitV2Create::new("limit", 1);
+    let deployment = DeploymentCreate::new("deployment", id);
+    let (flow, variable) = (FlowCreate::new("flow"), VariableCreate::new("name", 1));
     let slots = client.concurrency("limit");
     let rate = client.rate_limit("limit");
     assert_send! {
@@ -45,7 +48,11 @@ fn futures(
         client.flows().list().pager().try_collect(), client.raw().read_flow(&id),
         client.variables().set("name", 1), client.variables().value::<i64>("name"),
         client.work_pools().ensure(&pool), client.work_pools().queues("pool").ensure(&queue),
-        client.global_concurrency_limits().ensure(&limit),
+        client.global_concurrency_limits().ensure(&limit), client.work_pools().plan(&pool),
+        client.deployments().ensure(&deployment), client.deployments().plan(&deployment),
+        client.flows().ensure(&flow), client.variables().ensure(&variable),
+        client.concurrency_limits().ensure("tag", 1), client.automations().ensure(automation),
+        client.block_types().ensure("secret", "name", json!({})),
         client.global_concurrency_limits().reset_and_free("limit"),
         client.concurrency_limits().create("tag", 1), client.concurrency_limits().list(),
         client.concurrency_limits().reset_and_free("tag"),
