@@ -41,7 +41,7 @@ pub fn stored(document: &Value) -> String {
 /// Whether a property, or its elements, may be any JSON.
 fn is_any_json(property: &Value) -> bool {
     let inner = ["items", "additionalProperties"];
-    rust_type::target(property) == Some("Json")
+    matches!(rust_type::target(property), Some("Json" | "Scalar"))
         || inner
             .iter()
             .filter_map(|part| property.get(part))

@@ -224,13 +224,28 @@ pub fn write(
         };
         let fields = fields.join(" ");
         out.push_str(&format!("    {how} {path:?} {name} [{ty}] ({fields}),\n"));
-        if many {
-            let each = if how == "any" { "each" } else { "each_of" };
-            out.push_str(&format!("    {each} {path:?} {name}s [{ty}] ({fields}),\n"));
-        }
+        // Other lists, such as those of events, match everything when they are empty.
+        let each = match path.rsplit('.').next() {
+            Some("any_") if many => "each",
+            Some("all_") if many => "each_of",
+            _ => continue,
+        };
+        let plural = plural(&name);
+        out.push_str(&format!(
+            "    {each} {path:?} {plural} [{ty}] ({fields}),\n"
+        ));
     }
     out.push_str("} }\n\n");
     Ok(out)
+}
+
+/// The plural of a word: `tags`, `statuses`, `capabilities`.
+fn plural(name: &str) -> String {
+    match name.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if name.ends_with('s') => format!("{name}es"),
+        None => format!("{name}s"),
+    }
 }
 
 /// The paths of all conditions that the filters of a request can have, quoted.

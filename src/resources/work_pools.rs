@@ -175,6 +175,7 @@ impl Wanted for WantedQueue<'_> {
         compare(self.queue, found, |field| match field {
             "name" => None,
             "filter" => Some(Matching::UpToDefaults),
+            "description" | "priority" => Some(Matching::ExactUnlessNull),
             _ => Some(Matching::Exact),
         })
     }

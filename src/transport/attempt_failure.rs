@@ -64,21 +64,22 @@ impl Failure {
 
     /// An attempt without a reply.
     pub(super) async fn unanswered(channel: &Channel, call: &Call, error: reqwest::Error) -> Self {
-        #[cfg(not(feature = "rustls"))]
-        let _ = channel;
-        // The first connection may break because TLS is spoken on that port.
-        #[cfg(feature = "rustls")]
-        if !error.is_connect() && !error.is_timeout() && channel.speaks_tls().await {
-            let message =
-                "the server speaks TLS on this port: https:// instead of http:// is meant";
-            return Self::before(call.error(ErrorKind::Connection, message));
-        }
         let (effect, cause) = match (error.is_connect(), error.is_timeout()) {
             _ if error.is_redirect() || error.is_builder() => (Effect::NotExecuted, Cause::Local),
             (true, false) => (Effect::NotExecuted, Cause::NoConnection),
             (true, true) => (Effect::NotExecuted, Cause::NoReply),
             (false, _) => (Effect::Ambiguous, Cause::NoReply),
         };
+        #[cfg(not(feature = "rustls"))]
+        let _ = channel;
+        // The first connection may break because TLS is spoken on that port.
+        #[cfg(feature = "rustls")]
+        if cause == Cause::NoReply && !error.is_timeout() && channel.speaks_tls().await {
+            let message =
+                "the server speaks TLS on this port: https:// instead of http:// is meant";
+            let error = call.error(ErrorKind::Connection, message);
+            return Self::new(error, effect, Cause::Local);
+        }
         Self::new(call.unanswered(error), effect, cause)
     }
 

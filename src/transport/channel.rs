@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::config::Config;
+#[cfg(feature = "rustls")]
+use super::config::Proxy;
 use super::connections::{Connections, HttpClients};
 use super::hooks::{Interceptor, Observer};
 use crate::error::Result;
@@ -155,7 +157,8 @@ impl Channel {
     pub(super) async fn speaks_tls(&self) -> bool {
         let url = &self.config().api_url;
         let probe = || super::tls_probe::speaks_tls(url);
-        !self.was_reached() && *self.shared.speaks_tls.get_or_init(probe).await
+        let is_direct = !matches!(self.config().proxy, Proxy::Url(_));
+        is_direct && !self.was_reached() && *self.shared.speaks_tls.get_or_init(probe).await
     }
 
     /// Whether this client has ever received a reply.

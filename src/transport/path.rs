@@ -13,8 +13,8 @@ pub(crate) fn segment(value: &str) -> Result<String> {
         "." | ".." => Err(Error::invalid_request(format!(
             "the path parameter {value:?} cannot be sent: URLs resolve `.` and `..`"
         ))),
-        value if value.chars().any(char::is_control) => Err(Error::invalid_request(format!(
-            "{value:?} cannot be sent in a URL: no route of the API takes a line end or another control character"
+        value if value.contains(['\n', '\0']) => Err(Error::invalid_request(format!(
+            "{value:?} cannot be sent in a URL: no route of the API takes a line end, and no database a NUL"
         ))),
         value if value.contains('/') => Err(Error::invalid_request(format!(
             "{value:?} cannot be sent in a URL: no route of the API takes a `/`; use a filter instead"

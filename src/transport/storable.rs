@@ -181,8 +181,8 @@ fn check_name(operation: Operation, body: &[u8]) -> Result<(), String> {
         ("key", &named.key),
     ] {
         let Some(name) = name else { continue };
-        let why = if name.chars().any(char::is_control) {
-            "has a line end or another control character"
+        let why = if name.contains('\n') {
+            "has a line end"
         } else if matches!(name.as_str(), "." | "..") {
             "stands for a folder in URLs"
         } else if name.is_empty() && field == "key" {
@@ -259,7 +259,7 @@ mod tests {
         let check = |template, body: Value| {
             check_name(Operation("create", template), body.to_string().as_bytes())
         };
-        for name in [".", "..", "a\nb", "a\tb"] {
+        for name in [".", "..", "a\nb"] {
             for (template, field) in [("/flows/", "name"), ("/concurrency_limits/", "tag")] {
                 check(template, json!({ field: name })).expect_err(name);
             }

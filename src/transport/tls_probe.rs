@@ -7,9 +7,10 @@ use url::Url;
 use super::tls;
 
 /// How long the probe waits.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whether the server of this `http://` URL speaks TLS: sends `HEAD /` over `https://`, without credentials.
+/// No proxy is used, whatever is configured: it would speak TLS itself.
 pub(super) async fn speaks_tls(url: &Url) -> bool {
     let Some(probed) = https_root(url) else {
         return false;
@@ -19,6 +20,7 @@ pub(super) async fn speaks_tls(url: &Url) -> bool {
     };
     let http = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
+        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(PROBE_TIMEOUT)
         .build();

@@ -7,7 +7,8 @@ use crate::types::{BlockDocument, Json};
 
 impl BlockTypes<'_> {
     /// Stores the data of a block of a type, unless it has them already: `GET` of the block with its secrets, and then
-    /// [`save`](Self::save), if need be. The block that is returned holds its secrets.
+    /// [`save`](Self::save), if need be. The block that is returned holds its secrets. Data that refer to other blocks (`$ref`)
+    /// are always stored again, because the server returns what they refer to.
     ///
     /// # Errors
     ///

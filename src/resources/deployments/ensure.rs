@@ -3,15 +3,16 @@
 use uuid::Uuid;
 
 use super::generated::Deployments;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::resources::ensure::{self, Changes, Ensured, Matching, Plan, Wanted, compare};
 use crate::types::{
     DeploymentCreate, DeploymentResponse, DeploymentSchedule, DeploymentScheduleCreate,
-    DeploymentScheduleUpdate, DeploymentUpdate, Json,
+    DeploymentScheduleUpdate, DeploymentUpdate, Field, Json,
 };
 
-/// What `Changes` calls the schedules.
 const SCHEDULES: &str = "schedules";
+const LIMIT: &str = "concurrency_limit";
+const LIMIT_ID: &str = "global_concurrency_limit_id";
 
 impl Deployments<'_> {
     /// Creates the deployment of this name and flow, changes it where it differs, or leaves it alone:
@@ -20,12 +21,16 @@ impl Deployments<'_> {
     ///
     /// Fields that are not set are left as they are. Labels and `version_info` are set at creation only. If schedules are
     /// set, the deployment has these and no others afterwards: one with a slug is the one that has this slug, another one
-    /// is the one that is equal; both keep their ids and what is not set. All others are created, or deleted:
+    /// is the one that is equal; both keep their ids and what is not set (but a `schedule` that differs is replaced as a whole,
+    /// its time zone included). All others are created, or deleted:
     /// `POST`, `PATCH` and `DELETE` of `/deployments/{id}/schedules`.
+    ///
+    /// A limit that is shared (`global_concurrency_limit_id`) is never changed or deleted.
     ///
     /// # Errors
     ///
-    /// [`Validation`](crate::ErrorKind::Validation) for values that the server rejects, or any
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for a `concurrency_limit` when the deployment shares a limit and
+    /// `global_concurrency_limit_id` is not set, [`Validation`](crate::ErrorKind::Validation) for values that the server rejects, or any
     /// [call error](crate::Error#call-errors).
     ///
     /// ```no_run
@@ -88,26 +93,12 @@ impl Wanted for WantedDeployment<'_> {
         let mut changes = compare(wanted, found, |field| match field {
             "name" | "flow_id" | "labels" | "version_info" | SCHEDULES => None,
             // A reply has the limit itself.
-            "concurrency_limit" | "global_concurrency_limit_id" => None,
+            LIMIT | LIMIT_ID => None,
+            "work_queue_name" => Some(Matching::ExactUnlessNull),
             "concurrency_options" => Some(Matching::UpToDefaults),
             _ => Some(Matching::Exact),
         })?;
-        let limit = found.global_concurrency_limit.as_ref();
-        let number = |number: Option<i64>| number.map(Json::from);
-        let (now, limits) = (limit.map(|limit| limit.limit), &wanted.concurrency_limit);
-        if !limits.is_unset() && now != **limits {
-            let to = number(**limits).unwrap_or_default();
-            changes.add("concurrency_limit", number(now), Some(to));
-        }
-        let id = |id: Uuid| Json::from(id.to_string());
-        let (now, ids) = (
-            limit.map(|limit| limit.id),
-            &wanted.global_concurrency_limit_id,
-        );
-        if !ids.is_unset() && now != **ids {
-            let to = ids.map(id).unwrap_or_default();
-            changes.add("global_concurrency_limit_id", now.map(id), Some(to));
-        }
+        self.compare_limit(found, &mut changes)?;
         let schedules = self.schedules(found)?;
         if !schedules.is_empty() {
             let now = Json::new(&found.schedules).ok();
@@ -117,12 +108,26 @@ impl Wanted for WantedDeployment<'_> {
     }
 
     async fn create(&self) -> Result<()> {
-        self.deployments.create(self.deployment).await.map(drop)
+        let mut wanted = self.deployment.clone();
+        if wanted.global_concurrency_limit_id.is_some() && wanted.concurrency_limit.is_null() {
+            // The server would delete the shared limit.
+            wanted.concurrency_limit = Field::UNSET;
+        }
+        self.deployments.create(&wanted).await.map(drop)
     }
 
     async fn update(&self, found: &Self::Found, changes: &Changes) -> Result<()> {
         let mut update: DeploymentUpdate = changes.update()?;
         update.schedules = None;
+        if changes.has("work_pool_name") || changes.has("work_queue_name") {
+            // The server looks for a queue in the pool of the same request, or else in a default pool.
+            let wanted = self.deployment;
+            update.work_pool_name = match wanted.work_pool_name.is_unset() {
+                true => found.work_pool_name.clone(),
+                false => wanted.work_pool_name.clone(),
+            };
+            update.work_queue_name = wanted.work_queue_name.clone();
+        }
         if update != DeploymentUpdate::new() {
             self.deployments.update(found.id, &update).await?;
         }
@@ -133,6 +138,47 @@ impl Wanted for WantedDeployment<'_> {
 }
 
 impl WantedDeployment<'_> {
+    /// Compares the limit, which is the deployment's own or shared with others, and of which a reply has only one.
+    fn compare_limit(&self, found: &DeploymentResponse, changes: &mut Changes) -> Result<()> {
+        let wanted = self.deployment;
+        let limit = found.global_concurrency_limit.as_ref();
+        let is_shared = limit.is_some_and(|limit| limit.name != format!("deployment:{}", found.id));
+        let id = |id: Uuid| Json::from(id.to_string());
+        let now = limit.map(|limit| limit.id);
+        match *wanted.global_concurrency_limit_id {
+            Some(wanted) if now != Some(wanted) => {
+                changes.add(LIMIT_ID, now.map(id), Some(id(wanted)));
+            }
+            None if wanted.global_concurrency_limit_id.is_null() && is_shared => {
+                changes.add(LIMIT_ID, now.map(id), Some(Json::null()));
+            }
+            _ => {}
+        }
+        let slots = limit.map(|limit| limit.limit);
+        match *wanted.concurrency_limit {
+            Some(_) if is_shared && wanted.global_concurrency_limit_id.is_unset() => {
+                return Err(Error::invalid_request(
+                    "the deployment shares a limit, which `concurrency_limit` would change for all: set `global_concurrency_limit_id`, too",
+                ));
+            }
+            Some(wanted) if slots != Some(wanted) => {
+                changes.add(LIMIT, slots.map(Json::from), Some(Json::from(wanted)));
+            }
+            None if wanted.concurrency_limit.is_null() && limit.is_some() => {
+                let names_one = wanted.global_concurrency_limit_id.is_some();
+                if is_shared && !names_one {
+                    // Without this null the server would delete the shared limit.
+                    changes.add(LIMIT_ID, now.map(id), Some(Json::null()));
+                }
+                if !names_one {
+                    changes.add(LIMIT, slots.map(Json::from), Some(Json::null()));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// How the schedules differ.
     fn schedules(&self, found: &DeploymentResponse) -> Result<ScheduleChanges> {
         let mut changes = ScheduleChanges::default();
@@ -181,6 +227,7 @@ fn schedule_differences(
         "slug" | "replaces" => None,
         // The server adds the anchor of an interval, and its own defaults.
         "schedule" => Some(Matching::AtLeast),
+        "max_scheduled_runs" => Some(Matching::ExactUnlessNull),
         _ => Some(Matching::Exact),
     })
 }

@@ -11,14 +11,22 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::types::Json;
 
 /// Defaults that a server adds to an object inside a field.
-const DEFAULTS: [(&str, &str); 6] = [
+const DEFAULTS: [(&str, &str); 8] = [
     ("enabled", "true"),
+    ("force", "false"),
     ("schedule_after", "0.0"),
     ("source", "\"selected\""),
+    ("subject", "\"Prefect automated notification\""),
     ("threshold", "1"),
     ("timezone", "\"UTC\""),
     ("within", "0.0"),
 ];
+
+/// Lists that are sets to the server, which returns them in any order.
+const SETS: [&str; 3] = ["after", "expect", "for_each"];
+
+/// Keys below which everything is the user's own.
+const ANY_JSON: [&str; 2] = ["job_variables", "parameters"];
 
 /// Up to here a float is exact: 2^53.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
@@ -28,6 +36,8 @@ const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 pub(in crate::resources) enum Matching {
     /// They must be the same.
     Exact,
+    /// The same, but null counts as not set: the server would not clear the field.
+    ExactUnlessNull,
     /// The object may have more: keys that the server adds.
     AtLeast,
     /// As `AtLeast`, but what it has more must be a default, or empty.
@@ -66,10 +76,18 @@ impl Changes {
     }
 
     pub(in crate::resources) fn into_list(self) -> Vec<Change> {
-        self.0.into_values().collect()
+        let hidden = |change: Change| match change.is_secret {
+            true => Change {
+                from: None,
+                to: None,
+                ..change
+            },
+            false => change,
+        };
+        self.0.into_values().map(hidden).collect()
     }
 
-    /// An update of the fields that differ; those that it does not have are left out.
+    /// An update of the fields that differ.
     pub(in crate::resources) fn update<U: DeserializeOwned>(&self) -> Result<U> {
         let fields = self.0.iter().filter_map(|(field, change)| {
             let to = change.to.as_ref()?;
@@ -92,6 +110,9 @@ pub(in crate::resources) fn compare(
         let Some(matching) = matching(&field) else {
             continue;
         };
+        if matching == Matching::ExactUnlessNull && to.is_null() {
+            continue;
+        }
         let from = found.remove(&field);
         let is_same = match &from {
             Some(from) => is_same(from, &to, matching),
@@ -137,13 +158,22 @@ fn is_same_value(found: &Value, wanted: &Value, matching: Matching) -> bool {
         }
         (Value::Object(found), Value::Object(wanted)) => {
             let has = |(key, wanted): (&String, &Value)| match found.get(key) {
+                Some(found) if matching == Matching::UpToDefaults => match (found, wanted) {
+                    (Value::Array(one), Value::Array(two)) if SETS.contains(&key.as_str()) => {
+                        one.len() == two.len() && one.iter().all(|item| two.contains(item))
+                    }
+                    _ if ANY_JSON.contains(&key.as_str()) => {
+                        is_same_value(found, wanted, Matching::Exact)
+                    }
+                    _ => is_same_value(found, wanted, matching),
+                },
                 Some(found) => is_same_value(found, wanted, matching),
                 None => wanted.is_null(),
             };
             let may_have = |(key, value): (&String, &Value)| {
                 wanted.contains_key(key)
                     || match matching {
-                        Matching::Exact => false,
+                        Matching::Exact | Matching::ExactUnlessNull => false,
                         Matching::AtLeast => true,
                         Matching::UpToDefaults => is_default(key, value),
                     }
@@ -211,6 +241,11 @@ mod tests {
             "within": 0.0, "for_each": [],
         });
         assert!(same(with_defaults, wanted.clone(), Matching::UpToDefaults));
+        let sets = |first, second| json!({"type": "event", "expect": [first, second]});
+        assert!(same(sets("a", "b"), sets("b", "a"), Matching::UpToDefaults));
+        let action = |parameters| json!({"type": "run-deployment", "parameters": parameters});
+        let (fewer, more) = (json!({"x": 1}), json!({"x": 1, "enabled": true}));
+        assert!(!same(action(more), action(fewer), Matching::UpToDefaults));
         let with_more = json!({"type": "event", "expect": ["a"], "after": ["b"]});
         assert!(!same(with_more, wanted, Matching::UpToDefaults));
     }

@@ -231,3 +231,74 @@ async fn what_was_created_in_the_meantime_is_compared_after_all() {
     let error = server.client().work_pools().ensure(&wanted).await;
     assert!(error.expect_err("another reason").is_conflict());
 }
+
+/// A queue is one of a pool: alone, its name would move the deployment to another pool.
+#[tokio::test]
+async fn a_deployment_moves_to_the_queue_of_the_pool_that_is_wanted() {
+    let client = live().await;
+    let (deployments, pool) = (client.deployments(), unique("pool"));
+    let wanted_pool = WorkPoolCreate::new(&*pool).type_("process");
+    client
+        .work_pools()
+        .ensure(&wanted_pool)
+        .await
+        .expect("a pool");
+    let wanted = wanted_deployment(&client).await.work_pool_name(&*pool);
+    deployments.ensure(&wanted).await.expect("made");
+    let wanted = wanted.work_queue_name("urgent");
+    let moved = deployments.ensure(&wanted).await.expect("moved");
+    assert!(moved.is_changed());
+    assert_eq!(
+        (&moved.work_pool_name, &moved.work_queue_name),
+        (&Field::from(pool), &"urgent".into())
+    );
+    assert!(
+        !deployments
+            .ensure(&wanted)
+            .await
+            .expect("the same")
+            .is_changed()
+    );
+}
+
+#[tokio::test]
+async fn a_limit_that_deployments_share_is_neither_deleted_nor_changed() {
+    let client = live().await;
+    let (deployments, limits) = (client.deployments(), client.global_concurrency_limits());
+    let shared = ConcurrencyLimitV2Create::new(unique("shared"), 5);
+    let shared = limits.ensure(&shared).await.expect("a limit").into_inner();
+    let base = wanted_deployment(&client).await;
+
+    // Its own limit, and no shared one: the same each time.
+    let own = base
+        .clone()
+        .concurrency_limit(3)
+        .global_concurrency_limit_id(None);
+    assert!(deployments.ensure(&own).await.expect("made").is_changed());
+    assert!(
+        !deployments
+            .ensure(&own)
+            .await
+            .expect("the same")
+            .is_changed()
+    );
+
+    let mut bound = base.clone().global_concurrency_limit_id(shared.id);
+    bound.concurrency_limit = Field::UNSET;
+    bound.name = unique("bound");
+    for wanted in [bound.clone(), bound.clone().concurrency_limit(None)] {
+        let made = deployments.ensure(&wanted).await.expect("bound");
+        let limit = made.global_concurrency_limit.as_ref().expect("a limit");
+        assert_eq!((limit.id, limit.limit), (shared.id, 5));
+    }
+    let mut changed = bound.clone().concurrency_limit(3);
+    changed.global_concurrency_limit_id = Field::UNSET;
+    let error = deployments.ensure(&changed).await.expect_err("shared");
+    assert!(error.is_invalid_request(), "{error}");
+    let mut without = bound.concurrency_limit(None);
+    without.global_concurrency_limit_id = Field::UNSET;
+    let without = deployments.ensure(&without).await.expect("unbound");
+    assert!(without.global_concurrency_limit.is_none());
+    let kept = limits.get(&shared.name).await.expect("still there");
+    assert_eq!(kept.limit, 5);
+}

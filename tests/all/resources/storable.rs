@@ -38,11 +38,11 @@ async fn a_nul_is_refused_in_every_request_with_its_path() {
     let limits = client.global_concurrency_limits();
     let limit = ConcurrencyLimitV2Create::new("a\0", 1);
     assert_refused(limits.create(&limit).await, "`name`");
-    assert_refused(client.variables().set("a\0", 1).await, "control character");
+    assert_refused(client.variables().set("a\0", 1).await, "NUL");
     let found = client.flows().list().name("a\0").await;
     assert_refused(found, "NUL");
     let variable = client.variables().get_by_name_opt("a\0b").await;
-    assert_refused(variable, "control character");
+    assert_refused(variable, "NUL");
     assert!(server.requests().is_empty());
 }
 

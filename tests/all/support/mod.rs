@@ -7,6 +7,7 @@ mod fixtures;
 mod flows;
 pub mod http;
 mod log;
+mod postgres;
 mod runtimes;
 mod scripted;
 mod slot_server;
@@ -27,6 +28,7 @@ pub use fault_proxy::{Fault, FaultProxy, spoiling};
 pub use fixtures::{a_deployment, a_flow, a_run};
 pub use flows::Flows;
 pub use log::{Log, subscribe};
+pub use postgres::Postgres;
 pub use runtimes::{driven_runtime, idle_runtime};
 pub use scripted::{Scripted, Step, answer, flow, refusal, reply};
 pub use slot_server::SlotServer;
@@ -52,11 +54,23 @@ pub async fn live_builder() -> ClientBuilder {
     builder.timeout(BUSY_TIMEOUT)
 }
 
-/// The server that the first test starts.
+/// The server that the first test starts: on SQLite, or with `PREFECT_SDK_TEST_DATABASE=postgres` on PostgreSQL.
 pub async fn live_server() -> &'static LocalServer {
     static SERVER: OnceCell<LocalServer> = OnceCell::const_new();
-    let server = SERVER.get_or_init(|| async { LocalServer::start().await.expect("a server") });
-    server.await
+    static POSTGRES: OnceCell<Postgres> = OnceCell::const_new();
+    let start = || async {
+        let database = std::env::var("PREFECT_SDK_TEST_DATABASE");
+        let builder = match database.as_deref() {
+            Ok("postgres") => {
+                let postgres = POSTGRES.get_or_init(Postgres::start).await;
+                LocalServer::builder().database_url(postgres.url())
+            }
+            Ok(other) => panic!("PREFECT_SDK_TEST_DATABASE={other}: only postgres is known"),
+            Err(_) => LocalServer::builder(),
+        };
+        builder.start().await.expect("a server")
+    };
+    SERVER.get_or_init(start).await
 }
 
 /// A name that no other test uses.

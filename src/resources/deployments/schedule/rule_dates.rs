@@ -19,6 +19,12 @@ const EASTER_CYCLES: i64 = 5;
 /// How many dates the server may compute before it reaches the present: it takes some 10 µs for each.
 const MAX_PAST_DATES: i64 = 1_000_000;
 
+/// How many dates a period may have, which the server computes at once: each second of a day and some more.
+const MAX_DATES_A_PERIOD: usize = 100_000;
+
+const TOO_MANY_DATES: &str =
+    "the server would compute too many dates: it needs a later DTSTART, or fewer dates";
+
 /// How many times of day are looked at; a rule that takes longer counts as one that fires.
 const MAX_STEPS: u32 = 5_000_000;
 
@@ -31,6 +37,8 @@ struct Collector {
     left: i64,
     most: usize,
     found: Vec<i64>,
+    /// How many dates came before.
+    past: i64,
     /// Whether the period that is looked at has a date.
     has_date: bool,
 }
@@ -49,8 +57,9 @@ impl Collector {
         }
         self.left -= 1;
         self.has_date = true;
-        if at >= self.now {
-            self.found.push(at);
+        match at < self.now {
+            true => self.past += 1,
+            false => self.found.push(at),
         }
         self.found.len() < self.most
     }
@@ -75,6 +84,7 @@ impl Rule {
             left: self.count.unwrap_or(i64::MAX),
             most,
             found: Vec::new(),
+            past: 0,
             has_date: false,
         };
         let times = self.times_of_a_period(start);
@@ -143,7 +153,11 @@ impl Rule {
             let fit = (from..to).filter(|day| days.fit(&year, *day));
             let fit: Vec<_> = fit.map(|day| year.first + day).collect();
             let at = |i: usize| fit[i / times.len()] * SECONDS_A_DAY + times[i % times.len()];
-            let mut places = self.places(fit.len() * times.len()).into_iter();
+            let dates = fit.len() * times.len();
+            if dates > MAX_DATES_A_PERIOD || collector.past > MAX_PAST_DATES {
+                return Err(TOO_MANY_DATES.to_owned());
+            }
+            let mut places = self.places(dates).into_iter();
             if !places.all(|i| collector.add(at(i))) {
                 return Ok(collector.found);
             }
@@ -217,7 +231,7 @@ impl Rule {
             let is_past = end <= collector.now;
             past += if fits && is_past { a_day } else { 0 };
             if past > MAX_PAST_DATES && (!is_alone || self.count.is_some()) {
-                return Err("the server would compute too many dates before today: it needs a later DTSTART".to_owned());
+                return Err(TOO_MANY_DATES.to_owned());
             }
             // What is past matters only to a rule that counts.
             let mut at = from(day * SECONDS_A_DAY);
