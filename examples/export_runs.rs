@@ -26,10 +26,14 @@ pub async fn run(client: &Client, out: &mut impl Write) -> Result<i64, Box<dyn E
     let total = client
         .flow_runs()
         .count()
-        .since(a_week_ago)
-        .until(now)
+        .expected_since(a_week_ago)
+        .expected_until(now)
         .await?;
-    let runs = client.flow_runs().list().since(a_week_ago).until(now);
+    let runs = client
+        .flow_runs()
+        .list()
+        .expected_since(a_week_ago)
+        .expected_until(now);
     let runs = runs.sort(FlowRunSort::ExpectedStartTimeAsc);
     let mut runs = runs.pager();
     let mut written = 0;

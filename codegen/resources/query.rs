@@ -223,16 +223,14 @@ pub fn write(
             _ => "one",
         };
         let fields = fields.join(" ");
-        out.push_str(&format!("    {how} {path:?} {name} [{ty}] ({fields}),\n"));
         // Other lists, such as those of events, match everything when they are empty.
-        let each = match path.rsplit('.').next() {
-            Some("any_") if many => "each",
-            Some("all_") if many => "each_of",
-            _ => continue,
+        let has_plural = many && matches!(path.rsplit('.').next(), Some("any_" | "all_"));
+        let plural = match has_plural {
+            true => format!(" => {}", plural(&name)),
+            false => String::new(),
         };
-        let plural = plural(&name);
         out.push_str(&format!(
-            "    {each} {path:?} {plural} [{ty}] ({fields}),\n"
+            "    {how} {path:?} {name} [{ty}] ({fields}{plural}),\n"
         ));
     }
     out.push_str("} }\n\n");

@@ -104,9 +104,9 @@ impl Body {
                 Some(item) => {
                     let name = format!("{}s", noun(item));
                     Self {
-                        passed: format!("&{name}"),
+                        passed: format!("&{name}.into_iter().collect::<Vec<_>>()"),
                         example: (name.clone(), format!(", {name}: Vec<{}>", public(item))),
-                        ty,
+                        ty: format!("impl IntoIterator<Item = {item}>"),
                         name,
                     }
                 }

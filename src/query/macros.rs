@@ -118,10 +118,10 @@ macro_rules! conditions {
 /// and `like` set the value at a path through its fields; `any`, `all` and `none` add to a list there.
 macro_rules! setters {
     ($builder:ident $request:ident {
-        $($how:ident $path:literal $name:ident [$($ty:tt)*] $(($($field:ident)+))?,)*
+        $($how:ident $path:literal $name:ident [$($ty:tt)*] $(($($fields:tt)+))?,)*
     }) => {
         impl $builder<'_, $request> {
-            $(setters!(@$how $path $name [$($ty)*] $(($($field)+))?);)*
+            $(setters!(@$how $path $name [$($ty)*] $(($($fields)+))?);)*
         }
     };
 
@@ -155,8 +155,16 @@ macro_rules! setters {
             self
         }
     };
+    (@any $path:literal $name:ident [$ty:ty] ($($field:ident)+ => $plural:ident)) => {
+        setters!(@any $path $name [$ty] ($($field)+));
+        setters!(@each $path $plural [$ty] ($($field)+));
+    };
     (@any $($word:tt)*) => {
         setters!(@add "one must match" $($word)*);
+    };
+    (@all $path:literal $name:ident [$ty:ty] ($($field:ident)+ => $plural:ident)) => {
+        setters!(@all $path $name [$ty] ($($field)+));
+        setters!(@each_of $path $plural [$ty] ($($field)+));
     };
     (@all $($word:tt)*) => {
         setters!(@add "all must be present" $($word)*);

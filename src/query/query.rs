@@ -23,7 +23,7 @@ use crate::error::Result;
 /// use prefect_sdk::types::{FlowRunSort, StateType};
 ///
 /// let yesterday = chrono::Utc::now() - chrono::Duration::days(1);
-/// let failed = client.flow_runs().list().state(StateType::Failed).since(yesterday);
+/// let failed = client.flow_runs().list().state(StateType::Failed).expected_since(yesterday);
 /// for run in failed.sort(FlowRunSort::StartTimeDesc).await? {
 ///     println!("{:?} {}", run.name, run.id);
 /// }

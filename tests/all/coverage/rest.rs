@@ -121,7 +121,7 @@ async fn events(tour: &Tour) {
         serde_json::from_value(json!({ "prefect.resource.id": "tour" })).expect("a resource");
     let event = || Event::new(Utc::now(), name.as_str(), resource.clone(), Uuid::new_v4());
     for _ in 0..3 {
-        tour.step("emit", events.create((0..20).map(|_| event()).collect()))
+        tour.step("emit", events.create((0..20).map(|_| event())))
             .await;
     }
     let mut found = 0;

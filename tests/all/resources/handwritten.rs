@@ -87,7 +87,7 @@ async fn the_logs_of_a_run_are_a_stream() {
     };
     client
         .logs()
-        .create((0..450).map(line).collect())
+        .create((0..450).map(line))
         .await
         .expect("logged");
     let mut download = client.flow_runs().download_logs(run).await.expect("a file");

@@ -177,7 +177,7 @@ async fn events_are_read_page_by_page_as_the_server_links_them() {
     };
     client
         .events()
-        .create((0..120).map(event).collect())
+        .create((0..120).map(event))
         .await
         .expect("recorded");
     let mut ids = BTreeSet::new();

@@ -203,7 +203,7 @@ async fn the_methods_of_a_query_become_the_filter_that_they_name() {
         .state(StateType::Failed)
         .state(StateType::Crashed)
         .tag("nightly")
-        .since(since)
+        .expected_since(since)
         .deployment_name("etl")
         .name_like("x")
         .sort(FlowRunSort::StartTimeDesc);

@@ -58,7 +58,7 @@ fn an_event(name: &str, number: usize) -> Event {
 }
 
 async fn emit(client: &Client, name: &str, numbers: std::ops::Range<usize>) {
-    let events = numbers.map(|number| an_event(name, number)).collect();
+    let events = numbers.map(|number| an_event(name, number));
     client.events().create(events).await.expect("recorded");
 }
 
