@@ -157,14 +157,19 @@ macro_rules! setters {
     };
     (@any $path:literal $name:ident [$ty:ty] ($($field:ident)+ => $plural:ident)) => {
         setters!(@any $path $name [$ty] ($($field)+));
-        setters!(@each $path $plural [$ty] ($($field)+));
+        setters!(
+            @each true
+            "An empty list of which one must match matches nothing; for a bulk operation it does not count as a condition."
+            $path $plural [$ty] ($($field)+)
+        );
     };
     (@any $($word:tt)*) => {
         setters!(@add "one must match" $($word)*);
     };
     (@all $path:literal $name:ident [$ty:ty] ($($field:ident)+ => $plural:ident)) => {
         setters!(@all $path $name [$ty] ($($field)+));
-        setters!(@each_of $path $plural [$ty] ($($field)+));
+        // All of no values are present everywhere: such a list would be no condition.
+        setters!(@each false "An empty list adds no condition." $path $plural [$ty] ($($field)+));
     };
     (@all $($word:tt)*) => {
         setters!(@add "all must be present" $($word)*);
@@ -172,29 +177,15 @@ macro_rules! setters {
     (@none $($word:tt)*) => {
         setters!(@add "none may match" $($word)*);
     };
-    (@each $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
-        #[doc = concat!(
-            "Adds values to `", $path, "`, as the method for one does. An empty list of which one must match \
-             matches nothing; for a bulk operation it does not count as a condition."
-        )]
+    (@each $sends_empty:literal $means:literal $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
+        #[doc = concat!("Adds values to `", $path, "`, as the method for one does. ", $means)]
         pub fn $name(mut self, $name: impl IntoIterator<Item = impl Into<$ty>>) -> Self {
             let values: Vec<$ty> = $name.into_iter().map(Into::into).collect();
-            if !values.is_empty() {
+            let is_condition = !values.is_empty();
+            if is_condition {
                 self.note_condition();
             }
-            setters!(@at self.request; $($field)+).extend(values);
-            self
-        }
-    };
-    (@each_of $path:literal $name:ident [$ty:ty] ($($field:ident)+)) => {
-        #[doc = concat!(
-            "Adds values to `", $path, "`, as the method for one does. An empty list adds no condition."
-        )]
-        pub fn $name(mut self, $name: impl IntoIterator<Item = impl Into<$ty>>) -> Self {
-            let values: Vec<$ty> = $name.into_iter().map(Into::into).collect();
-            // All of no values are present everywhere: such a list would be no condition.
-            if !values.is_empty() {
-                self.note_condition();
+            if is_condition || $sends_empty {
                 setters!(@at self.request; $($field)+).extend(values);
             }
             self

@@ -164,15 +164,15 @@ impl WantedDeployment<'_> {
             Some(wanted) if slots != Some(wanted) => {
                 changes.add(LIMIT, slots.map(Json::from), Some(Json::from(wanted)));
             }
-            None if wanted.concurrency_limit.is_null() && limit.is_some() => {
-                let names_one = wanted.global_concurrency_limit_id.is_some();
-                if is_shared && !names_one {
+            None if wanted.concurrency_limit.is_null()
+                && wanted.global_concurrency_limit_id.is_none()
+                && limit.is_some() =>
+            {
+                if is_shared {
                     // Without this null the server would delete the shared limit.
                     changes.add(LIMIT_ID, now.map(id), Some(Json::null()));
                 }
-                if !names_one {
-                    changes.add(LIMIT, slots.map(Json::from), Some(Json::null()));
-                }
+                changes.add(LIMIT, slots.map(Json::from), Some(Json::null()));
             }
             _ => {}
         }

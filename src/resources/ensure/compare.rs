@@ -158,16 +158,7 @@ fn is_same_value(found: &Value, wanted: &Value, matching: Matching) -> bool {
         }
         (Value::Object(found), Value::Object(wanted)) => {
             let has = |(key, wanted): (&String, &Value)| match found.get(key) {
-                Some(found) if matching == Matching::UpToDefaults => match (found, wanted) {
-                    (Value::Array(one), Value::Array(two)) if SETS.contains(&key.as_str()) => {
-                        one.len() == two.len() && one.iter().all(|item| two.contains(item))
-                    }
-                    _ if ANY_JSON.contains(&key.as_str()) => {
-                        is_same_value(found, wanted, Matching::Exact)
-                    }
-                    _ => is_same_value(found, wanted, matching),
-                },
-                Some(found) => is_same_value(found, wanted, matching),
+                Some(found) => is_same_member(key, found, wanted, matching),
                 None => wanted.is_null(),
             };
             let may_have = |(key, value): (&String, &Value)| {
@@ -181,6 +172,20 @@ fn is_same_value(found: &Value, wanted: &Value, matching: Matching) -> bool {
             wanted.iter().all(has) && found.iter().all(may_have)
         }
         (found, wanted) => found == wanted,
+    }
+}
+
+/// Whether the value of a key is the one that is wanted.
+fn is_same_member(key: &str, found: &Value, wanted: &Value, matching: Matching) -> bool {
+    let has_defaults = matching == Matching::UpToDefaults;
+    match (found, wanted) {
+        (Value::Array(one), Value::Array(two)) if has_defaults && SETS.contains(&key) => {
+            one.len() == two.len() && one.iter().all(|item| two.contains(item))
+        }
+        _ if has_defaults && ANY_JSON.contains(&key) => {
+            is_same_value(found, wanted, Matching::Exact)
+        }
+        _ => is_same_value(found, wanted, matching),
     }
 }
 

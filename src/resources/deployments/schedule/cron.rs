@@ -67,8 +67,6 @@ impl Cron {
         let lower = text.to_lowercase();
         let alias = ALIASES.iter().find(|(name, _)| *name == lower);
         let lower = alias.map_or(&*lower, |(_, fields)| fields);
-        // Python's white space.
-        let is_space = |c: char| c.is_whitespace() || matches!(c, '\x1c'..='\x1f');
         let texts = lower.split(is_space).filter(|text| !text.is_empty());
         let texts: Vec<_> = texts.collect();
         let count = texts.len();
@@ -250,6 +248,11 @@ impl Place {
             (None, Some(step)) => fits(low.saturating_add(step - 1)) && fits(high),
         })
     }
+}
+
+/// Python's white space.
+pub(super) fn is_space(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
 }
 
 /// A number as Python reads it; one that does not fit is larger than any limit.

@@ -100,8 +100,7 @@ impl Schedule {
             types::Schedule::RRule(rule) => (&mut rule.timezone, &["Factory"]),
             _ => return Err(Error::invalid_request("the schedule is of an unknown type")),
         };
-        let mut zones = TZ_VARIANTS.iter().map(|zone| zone.name());
-        if !zones.any(|zone| zone == name) && !others.contains(&name) {
+        if !is_zone(name) && !others.contains(&name) {
             return Err(invalid("time zone", name, "it is not an IANA name"));
         }
         *field = name.into();
@@ -195,12 +194,16 @@ fn check_cron(text: &str, is_both: bool) -> Result<()> {
     }
 }
 
+/// Whether there is a time zone of this name.
+fn is_zone(name: &str) -> bool {
+    TZ_VARIANTS.iter().any(|zone| zone.name() == name)
+}
+
 fn check_rule(text: &str) -> Result<()> {
     // Python reads digits and white space of other scripts, too.
     if !text.is_ascii() {
         return Ok(());
     }
-    let is_zone = |name: &str| TZ_VARIANTS.iter().any(|zone| zone.name() == name);
     rule::check(text, Utc::now().naive_utc(), is_zone)
         .map_err(|why| invalid("recurrence rule", text, &why))
 }

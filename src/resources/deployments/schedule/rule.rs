@@ -2,6 +2,7 @@
 
 use chrono::{NaiveDate, NaiveDateTime};
 
+use super::cron::is_space;
 use super::rule_date::{Date, SECONDS_A_DAY, read_dates, seconds};
 use super::rule_dates::NEVER;
 use super::rule_part::Rule;
@@ -34,11 +35,6 @@ pub(super) fn check(
     }
     let set = RuleSet::read(text, is_zone)?;
     set.check_fires(now, !has_start)
-}
-
-/// Python's white space in ASCII.
-pub(super) fn is_space(c: char) -> bool {
-    c.is_ascii_whitespace() || matches!(c, '\x0b' | '\x1c'..='\x1f')
 }
 
 /// Rules and single dates, those of both that are left out, and the start of all.

@@ -25,10 +25,6 @@ fn then() -> chrono::NaiveDateTime {
         .naive_utc()
 }
 
-fn is_zone(name: &str) -> bool {
-    TZ_VARIANTS.iter().any(|zone| zone.name() == name)
-}
-
 #[test]
 fn cron_expressions_are_judged_as_the_server_judges_them() {
     let mut wrong = Vec::new();
