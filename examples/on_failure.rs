@@ -77,7 +77,7 @@ async fn report(client: &Client, event: &ReceivedEvent, out: &mut impl Write) ->
     let report = Artifact::markdown(text)
         .key("failure")
         .description(format!("Why {name} of {} did not complete", flow.name))
-        .flow_run(id);
+        .flow_run_id(id);
     client.artifacts().create(&report.into()).await?;
     Ok(true)
 }

@@ -11,6 +11,7 @@ mod object;
 pub mod rust_type;
 mod stored;
 mod table;
+mod twin;
 mod union;
 mod usage;
 
@@ -43,7 +44,7 @@ pub fn types(document: &Value) -> Result<String> {
         } else if schema.get("anyOf").is_some() {
             union::write(&context, schema)?
         } else if schema.get("properties").is_some() {
-            object::write(&context, schema)?
+            object::write(&context, schema)? + &twin::write(&context, schema)?
         } else {
             let target = rust_type::of(&at, schema)?;
             format!("{}pub type {name} = {target};\n", context.docs(schema))

@@ -10,34 +10,7 @@ use crate::codegen::problem::{Problem, Result};
 
 /// Writes one struct.
 pub fn write(context: &Context<'_>, schema: &Value) -> Result<String> {
-    let required: Vec<&str> = schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    let mut fields = properties
-        .map(|(key, schema)| Field::of(context, key, schema, required.contains(&key.as_str())))
-        .collect::<Result<Vec<_>>>()?;
-    let mut names = BTreeMap::new();
-    for field in &fields {
-        if let Some(other) = names.insert(&field.ident, field.key) {
-            let message = format!(
-                "the properties {other:?} and {:?} would be the same field",
-                field.key
-            );
-            return Err(Problem::new(context.at, message));
-        }
-    }
-    // Required fields come first, in the order in which upstream declares them.
-    fields.sort_by_key(|field| {
-        required
-            .iter()
-            .position(|key| *key == field.key)
-            .unwrap_or(usize::MAX)
-    });
-
+    let fields = fields(context, schema)?;
     let usage = if context.is_sent() { "sent" } else { "read" };
     let arguments: Vec<String> = fields
         .iter()
@@ -69,13 +42,44 @@ pub fn write(context: &Context<'_>, schema: &Value) -> Result<String> {
     Ok(out)
 }
 
-struct Field<'a> {
+/// The fields of an object. Required ones come first, in the order in which upstream declares them.
+pub(super) fn fields<'a>(context: &Context<'_>, schema: &'a Value) -> Result<Vec<Field<'a>>> {
+    let required: Vec<&str> = schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let mut fields = properties
+        .map(|(key, schema)| Field::of(context, key, schema, required.contains(&key.as_str())))
+        .collect::<Result<Vec<_>>>()?;
+    let mut names = BTreeMap::new();
+    for field in &fields {
+        if let Some(other) = names.insert(&field.ident, field.key) {
+            let message = format!(
+                "the properties {other:?} and {:?} would be the same field",
+                field.key
+            );
+            return Err(Problem::new(context.at, message));
+        }
+    }
+    fields.sort_by_key(|field| {
+        required
+            .iter()
+            .position(|key| *key == field.key)
+            .unwrap_or(usize::MAX)
+    });
+    Ok(fields)
+}
+
+pub(super) struct Field<'a> {
     /// How presence and null are treated; see `object!`.
-    kind: &'static str,
+    pub(super) kind: &'static str,
     secrecy: &'static str,
-    key: &'a str,
-    ident: String,
-    ty: String,
+    pub(super) key: &'a str,
+    pub(super) ident: String,
+    pub(super) ty: String,
     docs: String,
 }
 

@@ -21,7 +21,7 @@ pub enum Kind {
     Bulk(String),
 }
 
-/// The fields of a request for the position in a list, which the pager sets.
+/// The fields of a request for the part of a list that is meant. The pager sets them, and `page_size`.
 const POSITION: [&str; 2] = ["limit", "offset"];
 
 pub fn kind(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> Result<Kind> {
@@ -31,13 +31,18 @@ pub fn kind(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> Re
     let has = |key: &str| request["properties"].get(key).is_some();
     let counts = operation
         .reply_schema()
-        .is_some_and(|reply| reply["type"] == "integer");
+        .is_some_and(|reply| reply["type"] == "integer" || is_average(reply));
     Ok(match method.source {
         Source::Bulk => Kind::Bulk(name.to_owned()),
         Source::Query => Kind::Query(name.to_owned()),
         _ if has("offset") || has("page") || counts => Kind::Query(name.to_owned()),
         _ => Kind::Plain,
     })
+}
+
+/// Whether a reply is one duration, if there is any.
+fn is_average(reply: &Value) -> bool {
+    rust_type::target(reply) == Some("Seconds")
 }
 
 /// The type of the request, if it is an object.
@@ -106,13 +111,12 @@ fn fields(schema: &Value) -> Result<Vec<(&str, String, String)>> {
         .flatten()
         .filter_map(Value::as_str)
         .collect();
-    let has_page = schema["properties"].get("page").is_some();
     schema["properties"]
         .as_object()
         .into_iter()
         .flatten()
         .filter(|(key, _)| !required.contains(&key.as_str()))
-        .filter(|(key, _)| has_page || !POSITION.contains(&key.as_str()))
+        .filter(|(key, _)| !POSITION.contains(&key.as_str()))
         .map(|(key, schema)| Ok((key.as_str(), ident(key), rust_type::of(key, schema)?)))
         .collect()
 }
@@ -237,12 +241,13 @@ pub fn write(
     Ok(out)
 }
 
-/// The plural of a word: `tags`, `statuses`, `capabilities`.
+/// The plural of a word: `tags`, `keys`, `statuses`, `capabilities`.
 fn plural(name: &str) -> String {
+    let after_vowel = |stem: &str| stem.ends_with(['a', 'e', 'i', 'o', 'u']);
     match name.strip_suffix('y') {
-        Some(stem) => format!("{stem}ies"),
-        None if name.ends_with('s') => format!("{name}es"),
-        None => format!("{name}s"),
+        Some(stem) if !after_vowel(stem) => format!("{stem}ies"),
+        _ if name.ends_with('s') => format!("{name}es"),
+        _ => format!("{name}s"),
     }
 }
 

@@ -3,6 +3,7 @@
 use reqwest::header::HeaderMap;
 #[cfg(feature = "rustls")]
 use rustls::pki_types::CertificateDer;
+use url::Url;
 
 use super::builder::ClientBuilder;
 #[cfg(feature = "rustls")]
@@ -62,7 +63,7 @@ impl ClientBuilder {
             timeout: self.timeout,
             retry: self.retry,
             proxy: match &self.proxy_url {
-                Some(url) => Proxy::Url(Box::new(proxy(url)?)),
+                Some(url) => proxy(url)?,
                 None => self.proxy,
             },
             // They are not needed without TLS, and SSL_CERT_FILE may name a file that does not exist.
@@ -85,11 +86,19 @@ impl ClientBuilder {
     }
 }
 
-fn proxy(url: &str) -> Result<reqwest::Proxy> {
-    reqwest::Proxy::all(url).map_err(|error| {
+fn proxy(url: &str) -> Result<Proxy> {
+    let wrong = || {
         let shown = api_url::without_credentials(url);
         Error::configuration(format!("{shown:?} is not the URL of a proxy"))
-            .with_source(error.without_url())
+    };
+    let proxy = reqwest::Proxy::all(url);
+    let proxy = proxy.map_err(|error| wrong().with_source(error.without_url()))?;
+    // reqwest also takes a host and a port, which are those of an HTTP proxy.
+    let complete = Url::parse(url).ok().filter(Url::has_host);
+    let url = complete.map_or_else(|| Url::parse(&format!("http://{url}")), Ok);
+    Ok(Proxy::Url {
+        proxy: Box::new(proxy),
+        url: url.map_err(|error| wrong().with_source(error))?,
     })
 }
 

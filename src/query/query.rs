@@ -104,6 +104,22 @@ impl<R: ListRequest> Query<'_, R> {
         self.pager().try_collect_at_most(items).await
     }
 
+    /// The same as [`at_most`](Self::at_most).
+    ///
+    /// # Errors
+    ///
+    /// Any [call error](crate::Error#call-errors).
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let twenty = client.flows().list().limit(20).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn limit(self, items: usize) -> Result<Vec<R::Item>> {
+        self.at_most(items).await
+    }
+
     /// Returns the first item, if there is one.
     ///
     /// # Errors

@@ -33,10 +33,10 @@ use crate::types::{ArtifactCreate, ArtifactUpdate, Field, Json};
 /// # async fn example(client: prefect_sdk::Client, run: uuid::Uuid) -> prefect_sdk::Result<()> {
 /// use prefect_sdk::artifacts::Artifact;
 ///
-/// let report = Artifact::markdown("# Sales\n\nUp **12 %**.").key("sales").flow_run(run);
+/// let report = Artifact::markdown("# Sales\n\nUp **12 %**.").key("sales").flow_run_id(run);
 /// client.artifacts().create(&report.into()).await?;
 ///
-/// let progress = Artifact::progress(0.0).key("import").flow_run(run);
+/// let progress = Artifact::progress(0.0).key("import").flow_run_id(run);
 /// let progress = client.artifacts().create(&progress.into()).await?;
 /// if let Some(id) = progress.id {
 ///     client.artifacts().update(id, &Artifact::progress(50.0).into()).await?;
@@ -109,13 +109,13 @@ impl Artifact {
     }
 
     /// Sets the flow run that the artifact belongs to.
-    pub fn flow_run(mut self, id: Uuid) -> Self {
+    pub fn flow_run_id(mut self, id: Uuid) -> Self {
         self.0.flow_run_id = Field::value(id);
         self
     }
 
     /// Sets the task run that the artifact belongs to.
-    pub fn task_run(mut self, id: Uuid) -> Self {
+    pub fn task_run_id(mut self, id: Uuid) -> Self {
         self.0.task_run_id = Field::value(id);
         self
     }

@@ -1,38 +1,44 @@
 //! `Call`: the request of a call, and its errors.
 
 use std::error::Error as _;
+use std::fmt;
 use std::sync::Arc;
 
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Method, Request, StatusCode};
 use url::Url;
 
+use super::config::Config;
 use super::connection_error;
 use super::idempotency::Idempotency;
 use super::operation::Operation;
 use crate::error::{Error, ErrorKind};
 
 /// A request and its operation.
-#[derive(Debug)]
 pub(crate) struct Call {
     operation: Operation,
     request: Request,
-    /// What to add to the error when no API answers at the URL.
-    api_url_advice: Option<Arc<str>>,
+    config: Arc<Config>,
     /// How many times the request has been sent.
     pub attempts: u32,
 }
 
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("operation", &self.operation)
+            .field("request", &self.request)
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Call {
-    pub(super) fn new(
-        operation: Operation,
-        request: Request,
-        api_url_advice: Option<Arc<str>>,
-    ) -> Self {
+    pub(super) fn new(operation: Operation, request: Request, config: Arc<Config>) -> Self {
         Self {
             operation,
             request,
-            api_url_advice,
+            config,
             attempts: 0,
         }
     }
@@ -76,7 +82,7 @@ impl Call {
             true => ErrorKind::Timeout,
             false => ErrorKind::Connection,
         };
-        let message = connection_error::describe(self.url(), &error);
+        let message = connection_error::describe(self.url(), &error, &self.config);
         // The URL is in our own error already.
         self.error(kind, message).with_source(error.without_url())
     }
@@ -112,7 +118,7 @@ impl Call {
 
     /// Adds advice to an error which shows that no API answers at the URL.
     fn advised(&self, error: Error) -> Error {
-        match (&self.api_url_advice, error.kind()) {
+        match (&self.config.api_url_advice, error.kind()) {
             (Some(advice), ErrorKind::Unsupported | ErrorKind::UnexpectedBody) => {
                 error.detail(advice)
             }

@@ -65,8 +65,7 @@ impl Channel {
 
     /// Returns a channel with the same settings and its own connections.
     pub(crate) fn with_own_connections(&self) -> Result<Self> {
-        let config = Arc::clone(self.shared.connections.config());
-        Self::with_reached(config, Arc::clone(&self.shared.reached))
+        Self::with_reached(self.shared_config(), Arc::clone(&self.shared.reached))
     }
 
     pub(crate) fn with_retry(&self, retry: RetryPolicy) -> Self {
@@ -92,6 +91,10 @@ impl Channel {
 
     pub(crate) fn config(&self) -> &Config {
         self.shared.connections.config()
+    }
+
+    pub(super) fn shared_config(&self) -> Arc<Config> {
+        Arc::clone(self.shared.connections.config())
     }
 
     /// The HTTP client that requests are built with; which one sends them is decided for each attempt.
@@ -157,7 +160,7 @@ impl Channel {
     pub(super) async fn speaks_tls(&self) -> bool {
         let url = &self.config().api_url;
         let probe = || super::tls_probe::speaks_tls(url);
-        let is_direct = !matches!(self.config().proxy, Proxy::Url(_));
+        let is_direct = !matches!(self.config().proxy, Proxy::Url { .. });
         is_direct && !self.was_reached() && *self.shared.speaks_tls.get_or_init(probe).await
     }
 

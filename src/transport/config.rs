@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
@@ -66,8 +67,38 @@ pub(crate) enum Proxy {
     System,
     /// No proxy.
     None,
-    /// This proxy.
-    Url(Box<reqwest::Proxy>),
+    /// This proxy, and its URL.
+    Url {
+        proxy: Box<reqwest::Proxy>,
+        url: Url,
+    },
+}
+
+impl Proxy {
+    /// The host and the port of the proxy through which this URL is reached, if there is one.
+    pub(super) fn of(&self, url: &Url) -> Option<String> {
+        match self {
+            Self::System => {
+                let target = url.as_str().parse().ok()?;
+                let proxy = Matcher::from_system().intercept(&target)?;
+                proxy.uri().authority().map(|authority| {
+                    let shown = authority.as_str();
+                    shown.rsplit('@').next().unwrap_or(shown).to_owned()
+                })
+            }
+            Self::None => None,
+            Self::Url { url, .. } => Some(host_and_port(url)),
+        }
+    }
+}
+
+/// The host and the port of a URL.
+pub(super) fn host_and_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port_or_known_default() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
 }
 
 /// Builds the `Authorization` header. The scheme is `Basic` with a capital: the server is case-sensitive.

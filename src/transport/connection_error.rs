@@ -5,29 +5,22 @@ use std::io;
 
 use url::Url;
 
-/// Describes the failure of a request to this URL, with the host, the port and the cause.
-pub(super) fn describe(url: &Url, error: &reqwest::Error) -> String {
-    let server = server(url);
-    let cause = cause(error);
-    let (what, cause) = match (error.is_connect(), error.is_timeout()) {
-        (true, true) => return format!("{server} did not accept a connection in time"),
-        (false, true) => return format!("{server} did not answer in time"),
-        (true, false) => (format!("{server} cannot be reached"), cause),
-        (false, false) => (
-            format!("the connection to {server} broke before the reply was complete"),
-            cause,
-        ),
-    };
-    format!("{what}: {cause}")
-}
+use super::config::{Config, host_and_port};
 
-/// The host and the port of a URL.
-fn server(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port_or_known_default() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
+/// Describes the failure of a request to this URL, with the host, the port and the cause.
+pub(super) fn describe(url: &Url, error: &reqwest::Error, config: &Config) -> String {
+    let server = host_and_port(url);
+    let proxy = config.proxy.of(url);
+    let through = proxy.map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
+    let what = match (error.is_connect(), error.is_timeout()) {
+        (true, true) => return format!("{server} did not accept a connection{through} in time"),
+        (false, true) => return format!("{server} did not answer{through} in time"),
+        (true, false) => format!("{server} cannot be reached{through}"),
+        (false, false) => {
+            format!("the connection to {server}{through} broke before the reply was complete")
+        }
+    };
+    format!("{what}: {}", cause(error))
 }
 
 /// The first cause that is known, or the innermost one in its own words.

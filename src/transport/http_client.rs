@@ -48,7 +48,7 @@ pub(super) fn builder(config: &Config, http2: bool) -> Result<reqwest::ClientBui
     Ok(match &config.proxy {
         Proxy::System => http,
         Proxy::None => http.no_proxy(),
-        Proxy::Url(proxy) => http.no_proxy().proxy((**proxy).clone()),
+        Proxy::Url { proxy, .. } => http.no_proxy().proxy((**proxy).clone()),
     })
 }
 

@@ -72,8 +72,7 @@ impl<'a> RetryLoop<'a> {
         let refused = |why| Error::invalid_request(why).with_operation(operation.name());
         let mut request = storable::build(operation, request).map_err(refused)?;
         let replay = ReplayStrategy::prepare(operation, &mut request);
-        let advice = channel.config().api_url_advice.clone();
-        let call = Call::new(operation, request, advice);
+        let call = Call::new(operation, request, channel.shared_config());
         Ok(Self {
             context: CallContext::new(channel, call),
             replay,

@@ -96,7 +96,7 @@ impl Channel {
         let connections = self.connections();
         let http = connections.for_sockets(self.config())?;
         let response = http.execute(request).await.map_err(|error| {
-            let what = connection_error::describe(&self.config().api_url, &error);
+            let what = connection_error::describe(&self.config().api_url, &error, self.config());
             failed(ErrorKind::Connection, &what).with_source(error.without_url())
         })?;
         let (status, headers) = (response.status(), response.headers().clone());

@@ -66,6 +66,8 @@ mod state;
 #[macro_use]
 mod string_enum;
 #[macro_use]
+mod twin;
+#[macro_use]
 mod union;
 mod wire;
 

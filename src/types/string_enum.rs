@@ -19,6 +19,9 @@ macro_rules! string_enum {
         }
 
         impl $name {
+            /// The values that this version of the SDK knows.
+            pub const KNOWN: &'static [Self] = &[$(Self::$variant),*];
+
             /// The text on the wire.
             pub fn as_str(&self) -> &str {
                 match self {

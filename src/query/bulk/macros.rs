@@ -20,6 +20,10 @@ macro_rules! bulk_request {
                 item.id
             }
 
+            fn tags(item: &$item) -> &[String] {
+                item.tags.as_deref().unwrap_or_default()
+            }
+
             fn only(&self, list: &$list, ids: &[Uuid]) -> Self {
                 // Among alternatives, the ids would only be one more of them and narrow nothing.
                 let kept = list

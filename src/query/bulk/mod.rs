@@ -67,6 +67,8 @@ pub struct Bulk<'a, R: BulkRequest> {
     pub(crate) request: R::List,
     all: bool,
     filter_order: FilterOrder,
+    /// What is left alone, although it matches.
+    exceptions: Vec<Box<dyn FnMut(&Item<R>) -> bool + Send + 'a>>,
     progress: Option<Box<dyn FnMut(Progress) + Send + 'a>>,
 }
 
@@ -86,6 +88,9 @@ pub trait Conditions {
     const PATHS: &'static [&'static str];
 }
 
+/// What a bulk operation is about, as it is listed.
+type Item<R> = <<R as BulkRequest>::List as ListRequest>::Item;
+
 /// A request that changes or deletes many objects.
 pub trait BulkRequest: Conditions + Clone + Send + Sync + 'static {
     /// What the server returns for each object.
@@ -99,7 +104,9 @@ pub trait BulkRequest: Conditions + Clone + Send + Sync + 'static {
     #[doc(hidden)]
     fn sorted(list: Self::List) -> Self::List;
     #[doc(hidden)]
-    fn id(item: &<Self::List as ListRequest>::Item) -> Uuid;
+    fn id(item: &Item<Self>) -> Uuid;
+    #[doc(hidden)]
+    fn tags(item: &Item<Self>) -> &[String];
     /// The same request, restricted to these of the listed objects.
     #[doc(hidden)]
     fn only(&self, list: &Self::List, ids: &[Uuid]) -> Self;
@@ -119,6 +126,7 @@ impl<'a, R: BulkRequest> Bulk<'a, R> {
             request: R::List::default(),
             all: false,
             filter_order: FilterOrder::default(),
+            exceptions: Vec::new(),
             progress: None,
         }
     }
@@ -138,13 +146,36 @@ impl<'a, R: BulkRequest> Bulk<'a, R> {
         self
     }
 
+    /// Leaves those objects alone for which `is_kept` is true. It sees each object that matches once, as it is listed;
+    /// it is no condition, and adds to earlier exceptions.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// let old = client.flow_runs().delete_many().older_than(std::time::Duration::from_secs(30 * 86_400));
+    /// let deleted = old.except(|run| run.run_count > Some(3)).except_tag("keep").await?;
+    /// println!("{} runs are deleted", deleted.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn except(mut self, is_kept: impl FnMut(&Item<R>) -> bool + Send + 'a) -> Self {
+        self.exceptions.push(Box::new(is_kept));
+        self
+    }
+
+    /// Leaves objects with this tag alone.
+    pub fn except_tag(self, tag: impl Into<String>) -> Self {
+        let tag = tag.into();
+        self.except(move |item| R::tags(item).contains(&tag))
+    }
+
     /// Runs `call` before the first request that changes anything, and after each such request.
     pub fn on_progress(mut self, call: impl FnMut(Progress) + Send + 'a) -> Self {
         self.progress = Some(Box::new(call));
         self
     }
 
-    /// Counts the objects that match now: `POST …/count`. Nothing is changed.
+    /// Counts the objects that match now: `POST …/count`, or, if there are exceptions, by listing them. Nothing is
+    /// changed.
     ///
     /// # Errors
     ///
@@ -158,8 +189,11 @@ impl<'a, R: BulkRequest> Bulk<'a, R> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn dry_run(self) -> Result<i64> {
+    pub async fn dry_run(mut self) -> Result<i64> {
         let filters = self.check()?;
+        if !self.exceptions.is_empty() {
+            return Ok(self.matching().await?.len() as i64);
+        }
         let count: R::Count = serde_json::from_slice(&filters).map_err(not_serializable)?;
         Query::new(self.client, (), count).await
     }
@@ -183,19 +217,26 @@ impl<'a, R: BulkRequest> Bulk<'a, R> {
         Ok(filters)
     }
 
-    async fn run(mut self) -> Result<Vec<R::Outcome>> {
-        self.check()?;
+    /// Lists what the operation is about: the ids of what matches, without the exceptions.
+    async fn matching(&mut self) -> Result<Vec<Uuid>> {
         let mut matching = Vec::new();
         // An item may be listed twice if objects change meanwhile.
         let mut seen = HashSet::new();
         let list = Query::new(self.client, (), R::sorted(self.request.clone()));
         let mut pager = list.pager();
         while let Some(item) = pager.next().await {
-            let id = R::id(&item?);
-            if seen.insert(id) {
+            let item = item?;
+            let id = R::id(&item);
+            if seen.insert(id) && !self.exceptions.iter_mut().any(|is_kept| is_kept(&item)) {
                 matching.push(id);
             }
         }
+        Ok(matching)
+    }
+
+    async fn run(mut self) -> Result<Vec<R::Outcome>> {
+        self.check()?;
+        let matching = self.matching().await?;
         let mut outcomes = Vec::with_capacity(matching.len());
         let mut report = |done| {
             if let Some(call) = &mut self.progress {

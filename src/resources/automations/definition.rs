@@ -125,7 +125,7 @@ impl Automation {
     /// server is known to refuse:
     ///
     /// * an absence with a `within` of more than 0 and less than 10 s, or a negative `within` of an event;
-    /// * a compound trigger that requires no triggers, or more than it has;
+    /// * a trigger of no triggers, or a compound trigger that requires none, or more than it has;
     /// * an action that is `selected` and has no id, or is `inferred` and has one;
     /// * a run with a negative `schedule_after`;
     /// * runs that start one another: see [`run_deployment`](actions::run_deployment).
@@ -293,6 +293,8 @@ mod tests {
             all_of([absence(9)]),
             at_least(0, [event("a")]),
             at_least(2, [event("a")]),
+            all_of(Vec::<Trigger>::new()),
+            any_of(Vec::<Trigger>::new()),
         ] {
             let error = build(refused.into()).expect_err("a refusal");
             assert!(error.is_invalid_request(), "{error}");
@@ -300,7 +302,9 @@ mod tests {
         for taken in [all_of([absence(0)]), all_of([event("a").threshold(0)])] {
             build(taken.into()).expect("an automation");
         }
-        build(any_of(Vec::<Trigger>::new()).into()).expect("an automation");
+        let nothing = all_of([Trigger::from(in_order(Vec::<Trigger>::new()))]);
+        let error = build(nothing.into()).expect_err("a refusal");
+        assert!(error.to_string().contains("never fires"), "{error}");
         assert!(Automation::named("no trigger").build().is_err());
     }
 }

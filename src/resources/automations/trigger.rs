@@ -278,7 +278,10 @@ pub(super) fn check(trigger: &Trigger) -> Result<()> {
             check_requirement(compound)?;
             compound.triggers.iter().try_for_each(check)
         }
-        Trigger::Sequence(sequence) => sequence.triggers.iter().try_for_each(check),
+        Trigger::Sequence(sequence) => {
+            check_any(&sequence.triggers)?;
+            sequence.triggers.iter().try_for_each(check)
+        }
         Trigger::Unknown(_) => Ok(()),
     }
 }
@@ -297,7 +300,18 @@ fn check_within(event: &EventTrigger) -> Result<()> {
     Ok(())
 }
 
+/// The server accepts a trigger of no triggers, which never fires: only its triggers make it look.
+fn check_any(triggers: &[Trigger]) -> Result<()> {
+    match triggers {
+        [] => Err(Error::invalid_request(
+            "a trigger of no triggers never fires",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn check_requirement(compound: &CompoundTrigger) -> Result<()> {
+    check_any(&compound.triggers)?;
     let count = compound.triggers.len();
     match compound.require {
         TriggerRequirement::Integer(require)

@@ -16,6 +16,7 @@ generated!("flow_runs");
 
 mod bulk;
 mod cancel;
+mod count_by_state;
 mod follower;
 mod graph;
 mod handle;

@@ -66,11 +66,7 @@ pub async fn visit(tour: &Tour) {
         runs.history(&FlowRunHistoryRequest::new(start, end, minute)),
     )
     .await;
-    tour.step(
-        "lateness",
-        runs.lateness(&AverageFlowRunLatenessRequest::new()),
-    )
-    .await;
+    tour.step("lateness", runs.lateness()).await;
     tour.step("chart", runs.chart()).await;
     tour.step(
         "task run counts",

@@ -1,6 +1,8 @@
 //! Bulk operations never affect everything by accident.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use prefect_sdk::types::*;
 use prefect_sdk::{Client, Error};
@@ -308,4 +310,55 @@ async fn runs_are_deleted_by_what_their_flow_or_deployment_is_called() {
         .flow_runs(filter)
         .flow_name(two.as_str());
     assert_eq!(in_order.await.expect("deleted").len(), 2);
+}
+
+#[tokio::test]
+async fn exceptions_are_neither_counted_nor_deleted() {
+    let client = live().await;
+    let (tag, keep) = (unique("clean"), unique("keep"));
+    let doomed = runs(&client, 3, &tag).await;
+    let flow = a_flow(&client).await;
+    let tagged = a_run(&client, flow, |run| run.tags([&tag, &keep])).await;
+    let named = a_run(&client, flow, |run| run.tags([&tag]).name("precious")).await;
+    let delete = || {
+        let all = client.flow_runs().delete_many().tag(tag.as_str());
+        all.except_tag(keep.as_str())
+            .except(|run| run.name.as_deref() == Some("precious"))
+    };
+    assert_eq!(delete().dry_run().await.expect("counted"), 3);
+    let mut deleted = delete().await.expect("deleted");
+    deleted.sort();
+    assert_eq!(
+        deleted,
+        BTreeSet::from_iter(doomed).into_iter().collect::<Vec<_>>()
+    );
+    let left = client.flow_runs().list().tag(tag.as_str()).await;
+    let left: BTreeSet<_> = left.expect("runs").into_iter().map(|run| run.id).collect();
+    assert_eq!(left, BTreeSet::from([tagged, named]));
+
+    // An exception is no condition.
+    let all = client.flow_runs().delete_many().except(|_| true).await;
+    assert_refused("no condition", all);
+}
+
+#[tokio::test]
+async fn runs_are_deleted_by_their_age() {
+    let client = live().await;
+    let tag = unique("age");
+    let (ended, _unended) = (
+        runs(&client, 1, &tag).await[0],
+        runs(&client, 1, &tag).await,
+    );
+    let state = SetFlowRunStateRequest::new(StateCreate::completed()).force(true);
+    let set = client.flow_runs().set_state(ended, &state).await;
+    set.expect("ended");
+    let older_than = |age| {
+        let all = client.flow_runs().delete_many().tag(tag.as_str());
+        all.older_than(Duration::from_secs(age))
+    };
+    assert_eq!(older_than(3600).dry_run().await.expect("counted"), 0);
+    let earlier = older_than(u64::MAX).dry_run().await;
+    assert_refused("before the year 1", earlier);
+    // The run has ended by the server's clock, which is this computer's.
+    assert_eq!(older_than(0).await.expect("deleted"), [ended]);
 }

@@ -125,3 +125,69 @@ async fn several_values_are_added_at_once_and_of_none_nothing_matches() {
     let error = client.flow_runs().delete_many().ids(none).await;
     assert!(error.expect_err("no condition").is_invalid_request());
 }
+
+#[tokio::test]
+async fn runs_are_counted_by_state() {
+    let client = live().await;
+    let (flow, tag) = (a_flow(&client).await, unique("states"));
+    for state in [
+        StateCreate::completed(),
+        StateCreate::completed(),
+        StateCreate::running(),
+    ] {
+        a_run(&client, flow, |run| run.tags([&tag]).state(state)).await;
+    }
+    let count = || client.flow_runs().count().tag(tag.as_str());
+    let counts = count().by_state().await.expect("counts");
+    assert_eq!(counts.len(), StateType::KNOWN.len());
+    assert_eq!(counts[&StateType::Completed], 2);
+    assert_eq!(counts[&StateType::Running], 1);
+    assert_eq!(counts.values().sum::<i64>(), 3);
+
+    let some = count().states([StateType::Running, StateType::Failed]);
+    let some = some.by_state().await.expect("counts");
+    assert_eq!(
+        some,
+        [(StateType::Failed, 0), (StateType::Running, 1)].into()
+    );
+    let none = count().states(Vec::<StateType>::new()).by_state().await;
+    assert!(none.expect("no counts").is_empty());
+
+    let either = FlowRunFilter::new().operator(Operator::Or);
+    let either = client
+        .flow_runs()
+        .count()
+        .flow_runs(either)
+        .by_state()
+        .await;
+    assert!(either.expect_err("alternatives").is_invalid_request());
+    let everywhere = client.flow_runs().count_by_state().await.expect("counts");
+    assert!(everywhere[&StateType::Completed] >= 2);
+}
+
+#[tokio::test]
+async fn lateness_is_asked_for_as_counts_are() {
+    let client = live().await;
+    let (flow, tag) = (a_flow(&client).await, unique("late"));
+    let lateness = || client.flow_runs().lateness().tag(tag.as_str());
+    assert_eq!(lateness().await.expect("an answer"), None);
+    let details = StateDetails::new().scheduled_time(Utc::now() - Duration::hours(1));
+    let scheduled = StateCreate::new(StateType::Scheduled).state_details(details);
+    a_run(&client, flow, |run| run.tags([&tag]).state(scheduled)).await;
+    let late = lateness().await.expect("an answer").expect("a run is late");
+    assert!((3600.0..7200.0).contains(&late.as_f64()), "{late:?}");
+}
+
+#[tokio::test]
+async fn limit_is_at_most() {
+    let client = live().await;
+    let (flow, tag) = (a_flow(&client).await, unique("limit"));
+    for _ in 0..3 {
+        a_run(&client, flow, |run| run.tags([&tag])).await;
+    }
+    let list = client.flow_runs().list().tag(tag.as_str());
+    assert_eq!(list.limit(2).await.expect("runs").len(), 2);
+    let pages = client.flow_runs().paginate().tag(tag.as_str()).page_size(1);
+    assert_eq!(pages.clone().limit(2).await.expect("runs").len(), 2);
+    assert_eq!(pages.await.expect("a page").limit, 1);
+}

@@ -229,6 +229,23 @@ async fn a_401_says_what_to_do_and_nothing_twice() {
     );
 }
 
+/// The server is not to blame when its proxy is down.
+#[tokio::test]
+async fn a_proxy_that_is_down_is_named() {
+    let proxy = "127.0.0.1:9";
+    let builder = Client::builder().api_url("http://prefect.example:4200/api");
+    let builder = builder.retry(RetryPolicy::none());
+    let client = builder
+        .proxy(format!("http://joe:hunter2@{proxy}"))
+        .build()
+        .expect("a client");
+    let error = client.raw().hello().await.expect_err("no proxy");
+    let said = error.to_string();
+    let through = format!("prefect.example:4200 cannot be reached through the proxy {proxy}: ");
+    assert_says(&said, &[&through, "connection refused"]);
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
 /// A server may have any path (`PREFECT_SERVER_API_BASE_PATH`), so that one without `/api` is only doubtful.
 #[tokio::test]
 async fn when_no_api_answers_at_a_path_without_api_the_error_says_so() {

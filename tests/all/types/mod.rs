@@ -1,4 +1,5 @@
 //! The generated types.
 
 mod fidelity;
+mod twins;
 mod updates;

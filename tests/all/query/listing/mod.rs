@@ -79,7 +79,7 @@ async fn all_of_450_flows_are_listed() {
         .flows()
         .paginate()
         .name_like("many-")
-        .limit(100)
+        .page_size(100)
         .pager();
     let mut found = 0;
     while let Some(flow) = by_number.next().await {
