@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::retry::RetryPolicy;
 use crate::runtime::{Clock, SystemClock};
 use crate::settings::api_url;
-use crate::transport::config::Proxy;
+use crate::transport::route::Proxy;
 use crate::transport::{Attempt, Interceptor, Observer};
 
 /// The default timeout of one attempt, the same as in Prefect's own client.

@@ -1,5 +1,7 @@
 //! Checks the options of a `ClientBuilder`.
 
+use std::sync::Arc;
+
 use reqwest::header::HeaderMap;
 #[cfg(feature = "rustls")]
 use rustls::pki_types::CertificateDer;
@@ -12,7 +14,8 @@ use crate::error::{Error, Result};
 use crate::settings::api_url;
 #[cfg(feature = "rustls")]
 use crate::settings::file;
-use crate::transport::config::{self, Config, Proxy};
+use crate::transport::config::{self, Config};
+use crate::transport::route::{Proxy, Route};
 
 impl ClientBuilder {
     /// Checks the options, and returns them as a configuration.
@@ -50,9 +53,16 @@ impl ClientBuilder {
         }
         #[cfg(feature = "rustls")]
         let is_https = api_url.scheme() == "https";
-        Ok(Config {
-            cloud: api_url::is_cloud(&api_url, &cloud),
+        let route = Route {
+            proxy: match &self.proxy_url {
+                Some(url) => proxy(url)?,
+                None => self.proxy,
+            },
             api_url_advice: api_url::advice(&api_url).map(Into::into),
+        };
+        Ok(Config {
+            route: Arc::new(route),
+            cloud: api_url::is_cloud(&api_url, &cloud),
             api_url,
             authorization: config::authorization(
                 self.auth_string.as_deref(),
@@ -62,10 +72,6 @@ impl ClientBuilder {
             headers,
             timeout: self.timeout,
             retry: self.retry,
-            proxy: match &self.proxy_url {
-                Some(url) => proxy(url)?,
-                None => self.proxy,
-            },
             // They are not needed without TLS, and SSL_CERT_FILE may name a file that does not exist.
             #[cfg(feature = "rustls")]
             certificates: self

@@ -8,17 +8,17 @@ use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Method, Request, StatusCode};
 use url::Url;
 
-use super::config::Config;
 use super::connection_error;
 use super::idempotency::Idempotency;
 use super::operation::Operation;
+use super::route::Route;
 use crate::error::{Error, ErrorKind};
 
 /// A request and its operation.
 pub(crate) struct Call {
     operation: Operation,
     request: Request,
-    config: Arc<Config>,
+    route: Arc<Route>,
     /// How many times the request has been sent.
     pub attempts: u32,
 }
@@ -34,11 +34,11 @@ impl fmt::Debug for Call {
 }
 
 impl Call {
-    pub(super) fn new(operation: Operation, request: Request, config: Arc<Config>) -> Self {
+    pub(super) fn new(operation: Operation, request: Request, route: Arc<Route>) -> Self {
         Self {
             operation,
             request,
-            config,
+            route,
             attempts: 0,
         }
     }
@@ -82,7 +82,7 @@ impl Call {
             true => ErrorKind::Timeout,
             false => ErrorKind::Connection,
         };
-        let message = connection_error::describe(self.url(), &error, &self.config);
+        let message = connection_error::describe(self.url(), &error, &self.route);
         // The URL is in our own error already.
         self.error(kind, message).with_source(error.without_url())
     }
@@ -118,7 +118,7 @@ impl Call {
 
     /// Adds advice to an error which shows that no API answers at the URL.
     fn advised(&self, error: Error) -> Error {
-        match (&self.config.api_url_advice, error.kind()) {
+        match (&self.route.api_url_advice, error.kind()) {
             (Some(advice), ErrorKind::Unsupported | ErrorKind::UnexpectedBody) => {
                 error.detail(advice)
             }

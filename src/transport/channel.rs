@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::config::Config;
-#[cfg(feature = "rustls")]
-use super::config::Proxy;
 use super::connections::{Connections, HttpClients};
 use super::hooks::{Interceptor, Observer};
+#[cfg(feature = "rustls")]
+use super::route::Proxy;
 use crate::error::Result;
 use crate::retry::RetryPolicy;
 use crate::runtime::Clock;
@@ -65,7 +65,8 @@ impl Channel {
 
     /// Returns a channel with the same settings and its own connections.
     pub(crate) fn with_own_connections(&self) -> Result<Self> {
-        Self::with_reached(self.shared_config(), Arc::clone(&self.shared.reached))
+        let config = Arc::clone(self.shared.connections.config());
+        Self::with_reached(config, Arc::clone(&self.shared.reached))
     }
 
     pub(crate) fn with_retry(&self, retry: RetryPolicy) -> Self {
@@ -91,10 +92,6 @@ impl Channel {
 
     pub(crate) fn config(&self) -> &Config {
         self.shared.connections.config()
-    }
-
-    pub(super) fn shared_config(&self) -> Arc<Config> {
-        Arc::clone(self.shared.connections.config())
     }
 
     /// The HTTP client that requests are built with; which one sends them is decided for each attempt.
@@ -160,7 +157,7 @@ impl Channel {
     pub(super) async fn speaks_tls(&self) -> bool {
         let url = &self.config().api_url;
         let probe = || super::tls_probe::speaks_tls(url);
-        let is_direct = !matches!(self.config().proxy, Proxy::Url { .. });
+        let is_direct = !matches!(self.config().route.proxy, Proxy::Url { .. });
         is_direct && !self.was_reached() && *self.shared.speaks_tls.get_or_init(probe).await
     }
 

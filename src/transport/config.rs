@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::hooks::{Interceptor, Observer};
+use super::route::Route;
 use crate::error::{Error, Result};
 use crate::retry::RetryPolicy;
 use crate::runtime::Clock;
@@ -16,8 +16,7 @@ use crate::runtime::Clock;
 /// A checked configuration.
 pub(crate) struct Config {
     pub api_url: Url,
-    /// What to add to the error when no API answers at the URL.
-    pub api_url_advice: Option<Arc<str>>,
+    pub route: Arc<Route>,
     pub cloud: bool,
     pub authorization: Option<HeaderValue>,
     /// Whether the auth string is in ASCII.
@@ -25,7 +24,6 @@ pub(crate) struct Config {
     pub headers: HeaderMap,
     pub timeout: Duration,
     pub retry: RetryPolicy,
-    pub proxy: Proxy,
     #[cfg(feature = "rustls")]
     pub certificates: Option<Vec<rustls::pki_types::CertificateDer<'static>>>,
     #[cfg(feature = "rustls")]
@@ -56,48 +54,6 @@ impl Config {
             }
             false => Some(token.trim().to_owned()),
         }
-    }
-}
-
-/// Which proxy a client goes through.
-#[derive(Clone, Default)]
-pub(crate) enum Proxy {
-    /// The proxies of the environment (`HTTP_PROXY` and similar variables).
-    #[default]
-    System,
-    /// No proxy.
-    None,
-    /// This proxy, and its URL.
-    Url {
-        proxy: Box<reqwest::Proxy>,
-        url: Url,
-    },
-}
-
-impl Proxy {
-    /// The host and the port of the proxy through which this URL is reached, if there is one.
-    pub(super) fn of(&self, url: &Url) -> Option<String> {
-        match self {
-            Self::System => {
-                let target = url.as_str().parse().ok()?;
-                let proxy = Matcher::from_system().intercept(&target)?;
-                proxy.uri().authority().map(|authority| {
-                    let shown = authority.as_str();
-                    shown.rsplit('@').next().unwrap_or(shown).to_owned()
-                })
-            }
-            Self::None => None,
-            Self::Url { url, .. } => Some(host_and_port(url)),
-        }
-    }
-}
-
-/// The host and the port of a URL.
-pub(super) fn host_and_port(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port_or_known_default() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
     }
 }
 

@@ -5,12 +5,12 @@ use std::io;
 
 use url::Url;
 
-use super::config::{Config, host_and_port};
+use super::route::{Route, host_and_port};
 
 /// Describes the failure of a request to this URL, with the host, the port and the cause.
-pub(super) fn describe(url: &Url, error: &reqwest::Error, config: &Config) -> String {
+pub(super) fn describe(url: &Url, error: &reqwest::Error, route: &Route) -> String {
     let server = host_and_port(url);
-    let proxy = config.proxy.of(url);
+    let proxy = route.proxy.of(url);
     let through = proxy.map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
     let what = match (error.is_connect(), error.is_timeout()) {
         (true, true) => return format!("{server} did not accept a connection{through} in time"),

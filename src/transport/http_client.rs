@@ -5,7 +5,8 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::{Action, Attempt, Policy};
 
-use super::config::{Config, Proxy};
+use super::config::Config;
+use super::route::Proxy;
 use crate::error::{Error, Result};
 
 /// The API version of Prefect 3. The server refuses versions below 0.8.0 and accepts all later ones.
@@ -45,7 +46,7 @@ pub(super) fn builder(config: &Config, http2: bool) -> Result<reqwest::ClientBui
         let protocols = if http2 { HTTP_2_OR_1 } else { HTTP_1 };
         http = http.tls_backend_preconfigured(super::tls::config(config, protocols)?);
     }
-    Ok(match &config.proxy {
+    Ok(match &config.route.proxy {
         Proxy::System => http,
         Proxy::None => http.no_proxy(),
         Proxy::Url { proxy, .. } => http.no_proxy().proxy((**proxy).clone()),

@@ -26,6 +26,7 @@ mod reconcile;
 mod replay;
 mod response;
 mod retry_loop;
+pub(crate) mod route;
 mod server_prerequisites;
 pub(crate) mod storable;
 #[cfg(feature = "rustls")]

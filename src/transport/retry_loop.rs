@@ -1,5 +1,6 @@
 //! The retry loop: the attempts of one call, until one of them settles it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -72,7 +73,7 @@ impl<'a> RetryLoop<'a> {
         let refused = |why| Error::invalid_request(why).with_operation(operation.name());
         let mut request = storable::build(operation, request).map_err(refused)?;
         let replay = ReplayStrategy::prepare(operation, &mut request);
-        let call = Call::new(operation, request, channel.shared_config());
+        let call = Call::new(operation, request, Arc::clone(&channel.config().route));
         Ok(Self {
             context: CallContext::new(channel, call),
             replay,

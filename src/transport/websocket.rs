@@ -96,7 +96,8 @@ impl Channel {
         let connections = self.connections();
         let http = connections.for_sockets(self.config())?;
         let response = http.execute(request).await.map_err(|error| {
-            let what = connection_error::describe(&self.config().api_url, &error, self.config());
+            let what =
+                connection_error::describe(&self.config().api_url, &error, &self.config().route);
             failed(ErrorKind::Connection, &what).with_source(error.without_url())
         })?;
         let (status, headers) = (response.status(), response.headers().clone());

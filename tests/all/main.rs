@@ -6,6 +6,7 @@ mod coverage;
 mod error;
 mod examples;
 mod local_server;
+mod postgres;
 mod query;
 mod reliability;
 mod resources;

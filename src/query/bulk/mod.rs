@@ -68,7 +68,7 @@ pub struct Bulk<'a, R: BulkRequest> {
     all: bool,
     filter_order: FilterOrder,
     /// What is left alone, although it matches.
-    exceptions: Vec<Box<dyn FnMut(&Item<R>) -> bool + Send + 'a>>,
+    exceptions: Vec<Exception<'a, R>>,
     progress: Option<Box<dyn FnMut(Progress) + Send + 'a>>,
 }
 
@@ -90,6 +90,9 @@ pub trait Conditions {
 
 /// What a bulk operation is about, as it is listed.
 type Item<R> = <<R as BulkRequest>::List as ListRequest>::Item;
+
+/// Whether an object is left alone.
+type Exception<'a, R> = Box<dyn FnMut(&Item<R>) -> bool + Send + 'a>;
 
 /// A request that changes or deletes many objects.
 pub trait BulkRequest: Conditions + Clone + Send + Sync + 'static {

