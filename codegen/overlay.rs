@@ -3,6 +3,8 @@
 //! Only the part of JSONPath that the overlay needs is supported: `$`, `.name`, `['name']`, `[0]` and the
 //! wildcard `*`.
 //!
+//! A target in the component schema `X` is also one in `X-Input` and `X-Output`, into which a newer document may split it.
+//!
 //! There are two extensions: `x-rename: name` renames the property that is the target, also in the list of
 //! required properties; `x-older: true` marks a target that only documents older than the vendored one have.
 
@@ -149,6 +151,28 @@ fn rename_at(value: &mut Value, steps: &[Step], new: &str) -> usize {
 fn at_each(value: &mut Value, steps: &[Step], change: &dyn Fn(&mut Value) -> usize) -> usize {
     match steps {
         [] => change(value),
+        [
+            Step::Name(components),
+            Step::Name(schemas),
+            Step::Name(name),
+            rest @ ..,
+        ] if components == "components" && schemas == "schemas" => {
+            let Some(Value::Object(schemas)) = value.pointer_mut("/components/schemas") else {
+                return 0;
+            };
+            let halves = [
+                name.clone(),
+                format!("{name}-Input"),
+                format!("{name}-Output"),
+            ];
+            let mut hits = 0;
+            for schema in halves {
+                if let Some(schema) = schemas.get_mut(&schema) {
+                    hits += at_each(schema, rest, change);
+                }
+            }
+            hits
+        }
         [step, rest @ ..] => select(value, step)
             .into_iter()
             .map(|child| at_each(child, rest, change))

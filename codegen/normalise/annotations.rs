@@ -19,29 +19,29 @@ pub fn drop_defaults(document: &mut Value) -> Result<usize> {
 
 /// The server validates bounds, and they change; hand-written code checks what must be caught early.
 pub fn drop_bounds(document: &mut Value) -> Result<usize> {
-    drop_keywords(
-        document,
-        &[
-            "minimum",
-            "maximum",
-            "exclusiveMinimum",
-            "exclusiveMaximum",
-            "multipleOf",
-            "minLength",
-            "maxLength",
-            "pattern",
-            "minItems",
-            "maxItems",
-            "uniqueItems",
-            "minProperties",
-            "maxProperties",
-            "propertyNames",
-            // Misspelt upstream: pydantic passes unknown keywords through.
-            "min_items",
-            "max_items",
-        ],
-    )
+    drop_keywords(document, BOUNDS)
 }
+
+/// The keywords of bounds.
+pub const BOUNDS: &[&str] = &[
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+    "propertyNames",
+    // Misspelt upstream: pydantic passes unknown keywords through.
+    "min_items",
+    "max_items",
+];
 
 /// Drops examples, deprecation marks, and Prefect's notes on its settings.
 pub fn drop_annotations(document: &mut Value) -> Result<usize> {

@@ -5,6 +5,7 @@
 
 mod annotations;
 mod bodies;
+mod durations;
 mod inline;
 mod names;
 mod nullable;
@@ -47,6 +48,7 @@ pub const RULES: &[Rule] = rules![
     bodies::require_bodies,
     names::operation_names,
     names::body_names,
+    durations::durations,
     pairs::merge_input_and_output,
     names::type_names,
     annotations::drop_titles,

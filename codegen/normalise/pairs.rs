@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::annotations::BOUNDS;
 use super::names::rename_schemas;
 use crate::codegen::document::{SCHEMA_PREFIX, schemas, schemas_mut, without};
 use crate::codegen::problem::Result;
 
-/// Merges each pair whose halves are equal apart from references to halves of other such pairs, defaults,
+/// Merges each pair whose halves are equal apart from references to halves of other such pairs, defaults, bounds,
 /// prose, and a duration written as ISO text on one side and as seconds on the other: the server wants
 /// seconds.
 ///
@@ -70,7 +71,8 @@ fn meaning(schema: &Value, pairs: &BTreeSet<String>) -> Value {
         "examples",
         "x-name",
     ];
-    unsplit(without(schema, &IGNORED), pairs)
+    let schema = without(&without(schema, &IGNORED), BOUNDS);
+    unsplit(schema, pairs)
 }
 
 /// Removes the half from references to these pairs, and writes durations as numbers.
