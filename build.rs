@@ -8,11 +8,11 @@ use std::process::ExitCode;
 
 use codegen::document;
 use codegen::problem::{Problem, Result};
+use codegen::tables::{NAMES, NULLS, OVERLAY, RESOURCES, Tables};
 
+const FOLDER: &str = "openapi";
 const VENDORED: &str = "openapi/prefect.yaml";
-const OVERLAY: &str = "openapi/overlay.yaml";
-const NULLS: &str = "openapi/nulls.yaml";
-const RESOURCES: &str = "openapi/resources.yaml";
+const SOURCE: &str = "openapi/source.yaml";
 
 fn main() -> ExitCode {
     match run() {
@@ -31,26 +31,28 @@ fn run() -> Result<()> {
     println!("cargo::rerun-if-env-changed=PREFECT_OPENAPI");
     for path in [
         source.as_path(),
-        Path::new(OVERLAY),
-        Path::new(NULLS),
-        Path::new(RESOURCES),
+        Path::new(FOLDER),
         Path::new("codegen"),
         Path::new("build.rs"),
     ] {
         println!("cargo::rerun-if-changed={}", path.display());
     }
-    let lowered = codegen::lower(
-        document::read(&source)?,
-        &document::read(Path::new(OVERLAY))?,
-        &document::read(Path::new(NULLS))?,
-    )?;
-    for field in &lowered.nulls.unknown {
-        println!("cargo::warning=what null does to `{field}` is missing from {NULLS}");
+    if !vendored {
+        println!(
+            "cargo::warning=PREFECT_OPENAPI is set: the SDK is built from {}, not from its own document",
+            source.display()
+        );
     }
-    let table = codegen::resources::Table::read(&document::read(Path::new(RESOURCES))?)?;
+    println!("cargo::rustc-env=PREFECT_VERSION={}", version()?);
+    let folder = Path::new(FOLDER);
+    let lowered = codegen::lower(document::read(&source)?, &Tables::read(folder)?)?;
+    for field in &lowered.nulls.unknown {
+        println!("cargo::warning=what null does to `{field}` is missing from openapi/{NULLS}");
+    }
+    let table = codegen::resources::Table::read(&document::read(&folder.join(RESOURCES))?)?;
     let (unassigned, obsolete) = codegen::resources::unaccounted(&lowered.document, &table)?;
     for operation in unassigned {
-        println!("cargo::warning=the operation `{operation}` is missing from {RESOURCES}");
+        println!("cargo::warning=the operation `{operation}` is missing from openapi/{RESOURCES}");
     }
     // Documents of other versions lack some parts that the rules change; only for the vendored document
     // does a rule that matches nothing indicate that it is obsolete.
@@ -62,12 +64,22 @@ fn run() -> Result<()> {
         }
         for operation in obsolete {
             println!(
-                "cargo::warning=the operation `{operation}` in {RESOURCES} does not exist any more"
+                "cargo::warning=the operation `{operation}` in openapi/{RESOURCES} does not exist any more"
+            );
+        }
+        for (name, at) in &lowered.names.unpinned {
+            println!(
+                "cargo::warning=the name of the inline type `{name}` is missing from openapi/{NAMES}: {at}"
+            );
+        }
+        for name in &lowered.names.obsolete {
+            println!(
+                "cargo::warning=the inline type `{name}` of openapi/{NAMES} is not at its place any more"
             );
         }
         for field in &lowered.nulls.obsolete {
             println!(
-                "cargo::warning=`{field}` of {NULLS} does not exist or cannot be null any more"
+                "cargo::warning=`{field}` of openapi/{NULLS} does not exist or cannot be null any more"
             );
         }
         for action in lowered
@@ -76,7 +88,7 @@ fn run() -> Result<()> {
             .filter(|action| action.hits == 0 && !action.older)
         {
             println!(
-                "cargo::warning=the target `{}` of {OVERLAY} matches nothing any more",
+                "cargo::warning=the target `{}` of openapi/{OVERLAY} matches nothing any more",
                 action.target
             );
         }
@@ -92,4 +104,12 @@ fn run() -> Result<()> {
             .map_err(|error| Problem::new(path.display().to_string(), error.to_string()))?;
     }
     Ok(())
+}
+
+/// The version of Prefect whose document is vendored.
+fn version() -> Result<String> {
+    let source = document::read(Path::new(SOURCE))?;
+    let version = source.get("prefect").and_then(serde_json::Value::as_str);
+    let version = version.ok_or_else(|| Problem::new(SOURCE, "the key `prefect` is missing"))?;
+    Ok(version.to_owned())
 }

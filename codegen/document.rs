@@ -33,6 +33,33 @@ pub fn parse(text: &str) -> Result<Value> {
     }
 }
 
+/// Refuses what is no OpenAPI 3 document.
+pub fn check(document: &Value) -> Result<()> {
+    if let Some(version) = document.get("swagger") {
+        let version = version.as_str().unwrap_or_default();
+        let message = format!("this is a document of Swagger {version}; OpenAPI 3 is supported");
+        return Err(Problem::new("$.swagger", message));
+    }
+    let version = document.get("openapi").and_then(Value::as_str);
+    match version {
+        Some(version) if version.starts_with("3.") => {}
+        Some(version) => {
+            let message = format!("OpenAPI {version} is not supported, but 3.0 and 3.1 are");
+            return Err(Problem::new("$.openapi", message));
+        }
+        None => {
+            return Err(Problem::new(
+                "$",
+                "the keyword `openapi` is missing: no OpenAPI document",
+            ));
+        }
+    }
+    match document.get("paths").and_then(Value::as_object) {
+        Some(_) => Ok(()),
+        None => Err(Problem::new("$.paths", "the document has no paths")),
+    }
+}
+
 /// The name in a reference `#/components/schemas/…`.
 pub fn ref_name(schema: &Value) -> Option<&str> {
     schema.get("$ref")?.as_str()?.strip_prefix(SCHEMA_PREFIX)

@@ -1,20 +1,23 @@
 //! From the vendored OpenAPI document to Rust: read → overlay → normalise → nulls → verify → write.
 //!
-//! `build.rs` runs this; the test suite includes the same files. Both have it as `crate::codegen`.
+//! `build.rs` runs this; `xtask` includes the same files. Both have it as `crate::codegen`.
 
 pub mod client;
 pub mod document;
 pub mod emit;
+pub mod names;
 pub mod normalise;
 pub mod nulls;
 pub mod overlay;
 pub mod problem;
 pub mod resources;
+pub mod tables;
 pub mod verify;
 
 use serde_json::Value;
 
 use problem::Result;
+use tables::Tables;
 
 /// A document that progenitor can read, and how often each change to it matched.
 pub struct Lowered {
@@ -23,35 +26,39 @@ pub struct Lowered {
     pub rules: normalise::Report,
     /// How often each overlay action matched.
     pub overlay: Vec<overlay::Applied>,
+    /// How the pinned names of inline types and the document differ.
+    pub names: names::Unmatched,
     /// How the table of nulls and the document differ.
     pub nulls: nulls::Unmatched,
 }
 
 /// Overlay → normalise → nulls → verify.
-pub fn lower(mut document: Value, overlay: &Value, nulls: &Value) -> Result<Lowered> {
+pub fn lower(mut document: Value, tables: &Tables) -> Result<Lowered> {
+    document::check(&document)?;
     // The overlay's paths are those of the vendored document, which has no prefix.
     normalise::strip_api_prefix(&mut document)?;
-    let overlay = overlay::apply(&mut document, overlay)?;
-    let rules = normalise::normalise(&mut document)?;
-    let nulls = nulls::apply(&mut document, nulls)?;
+    let overlay = overlay::apply(&mut document, &tables.overlay)?;
+    let (rules, names) = normalise::normalise(&mut document, &tables.names)?;
+    let nulls = nulls::apply(&mut document, &tables.nulls)?;
     verify::verify(&document)?;
     Ok(Lowered {
         document,
         rules,
         overlay,
+        names,
         nulls,
     })
 }
 
 /// The files that the build writes: name and source text.
-pub fn write(document: &Value, table: &resources::Table) -> Result<Vec<(String, String)>> {
+pub fn write(document: &Value, resources: &resources::Table) -> Result<Vec<(String, String)>> {
     let mut files = vec![
         ("client.rs".to_owned(), client::client(document)?),
         ("types.rs".to_owned(), emit::types(document)?),
         ("table.rs".to_owned(), emit::table(document)?),
         ("stored.rs".to_owned(), emit::stored(document)),
     ];
-    for (module, text) in resources::modules(document, table)? {
+    for (module, text) in resources::modules(document, resources)? {
         files.push((format!("resources/{module}.rs"), text));
     }
     Ok(files)

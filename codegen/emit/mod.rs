@@ -5,6 +5,7 @@
 //! *refer* to types by name (`client.rs`), and these modules write them as calls of the macros in
 //! `src/types/`, so that the generated source reads like a table.
 
+mod cycles;
 pub mod docs;
 mod enumeration;
 mod object;
@@ -13,13 +14,14 @@ mod stored;
 mod table;
 mod twin;
 mod union;
-mod usage;
+pub mod usage;
 
 use serde_json::Value;
 
 use super::document::schemas;
 use super::problem::Result;
 
+use cycles::Cycles;
 pub use object::ident;
 pub use stored::stored;
 pub use table::table;
@@ -28,12 +30,14 @@ use usage::Usage;
 /// The source text of all types.
 pub fn types(document: &Value) -> Result<String> {
     let usage = Usage::of(document);
+    let cycles = Cycles::of(document)?;
     let mut out = String::new();
     for (name, schema) in schemas(document) {
         let at = format!("$.components.schemas.{name}");
         let context = Context {
             document,
             usage: &usage,
+            cycles: &cycles,
             at: &at,
             name,
         };
@@ -59,6 +63,7 @@ pub fn types(document: &Value) -> Result<String> {
 struct Context<'a> {
     document: &'a Value,
     usage: &'a Usage,
+    cycles: &'a Cycles,
     at: &'a str,
     name: &'a str,
 }

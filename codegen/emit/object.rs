@@ -98,9 +98,13 @@ impl<'a> Field<'a> {
             (_, false, false, true) => "json",
             (_, false, false, false) => "optional",
         };
-        let ty = match constant {
-            true => schema["enum"][0].to_string(),
-            false => rust_type::of(&at, schema)?,
+        let is_recursive = |target| context.cycles.is_inside(context.name, target);
+        let ty = match (constant, rust_type::target(schema)) {
+            (true, _) => schema["enum"][0].to_string(),
+            (false, Some(target)) if target == context.name || is_recursive(target) => {
+                format!("Box<{target}>")
+            }
+            (false, _) => rust_type::of(&at, schema)?,
         };
         let said = schema
             .get("description")

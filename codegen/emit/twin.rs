@@ -23,6 +23,7 @@ pub fn write(context: &Context<'_>, schema: &Value) -> Result<String> {
     let twin = Context {
         document: context.document,
         usage: context.usage,
+        cycles: context.cycles,
         at: &at,
         name,
     };

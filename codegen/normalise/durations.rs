@@ -17,7 +17,8 @@ pub fn durations(document: &mut Value) -> Result<usize> {
         };
         let has_text = members.iter().any(is_duration);
         let has_number = members.iter().any(|member| member["type"] == "number");
-        if !is_duration(schema) && !(has_text && has_number) {
+        let is_a_duration = is_duration(schema) || has_text && has_number;
+        if !is_a_duration {
             return Ok(());
         }
         let is_null = |member: &&Value| member["type"] == "null";

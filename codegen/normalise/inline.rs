@@ -11,10 +11,13 @@ use crate::codegen::document::{
 };
 use crate::codegen::problem::{Problem, Result};
 
+/// The keyword that holds the place after which a type is named.
+pub const INLINE_AT: &str = "x-inline-at";
+
 /// Moves every inline type to the component schemas.
 ///
-/// Its name is the first that exists of: the name of an equal component; the `x-name` that the overlay
-/// gave to it or to an equal type; the names of the schemas around it, ending in `Item` in a list and in
+/// Its name is the first that exists of: the name of an equal component; the `x-name` that the overlay or
+/// `openapi/names.yaml` gave to it or to an equal type; the names of the schemas around it, ending in `Item` in a list and in
 /// `Value` in a map. Equal types share one name, so the `actions` of an automation have the same type
 /// everywhere.
 pub fn hoist(document: &mut Value) -> Result<usize> {
@@ -107,6 +110,7 @@ impl Hoist {
     /// Lifts the types inside `schema`, then `schema` itself if it is one.
     fn lift(&mut self, at: &str, name: &str, schema: &mut Value) -> Result<()> {
         let lifts = is_type(schema);
+        let is_new = lifts && !self.by_shape.contains_key(&shape(schema));
         let name = match lifts {
             true => self.name(at, name, &shape(schema))?,
             false => name.to_owned(),
@@ -115,7 +119,10 @@ impl Hoist {
             self.lift(&at, &name, child)?;
         }
         if lifts {
-            let lifted = replace_with_reference(schema, &name);
+            let mut lifted = replace_with_reference(schema, &name);
+            if is_new {
+                lifted[INLINE_AT] = Value::String(at.to_owned());
+            }
             // An equal component exists already.
             if !self.components.contains(&name) {
                 self.lifted.entry(name).or_insert(lifted);

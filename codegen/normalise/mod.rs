@@ -20,9 +20,10 @@ mod unions;
 
 use serde_json::{Value, json};
 
+use super::names as names_table;
 use super::problem::Result;
 
-pub use inline::is_type;
+pub use inline::{INLINE_AT, is_type};
 pub use names::pascal_case;
 pub use paths::strip_api_prefix;
 
@@ -73,13 +74,18 @@ pub const RULES: &[Rule] = rules![
 /// How often each rule matched.
 pub type Report = Vec<(&'static str, usize)>;
 
-/// Runs all rules and declares the result to be OpenAPI 3.0.
-pub fn normalise(document: &mut Value) -> Result<Report> {
-    let report = RULES
-        .iter()
-        .map(|rule| Ok((rule.name, (rule.apply)(document)?)))
-        .collect::<Result<Report>>()?;
+/// Runs all rules, of which the last names inline types, and declares the result to be OpenAPI 3.0.
+pub fn normalise(document: &mut Value, names: &Value) -> Result<(Report, names_table::Unmatched)> {
+    let mut report = Report::new();
+    let mut unmatched = names_table::Unmatched::default();
+    for rule in RULES {
+        if rule.name == "hoist" {
+            unmatched.obsolete = names_table::apply(document, names)?;
+        }
+        report.push((rule.name, (rule.apply)(document)?));
+    }
+    unmatched.unpinned = names_table::unpinned(document);
     scalars::declare_built_in(document)?;
     document["openapi"] = json!("3.0.3");
-    Ok(report)
+    Ok((report, unmatched))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use heck::ToUpperCamelCase as _;
+use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
 use serde_json::{Value, json};
 
 use crate::codegen::document::{
@@ -38,6 +38,11 @@ pub fn operation_names(document: &mut Value) -> Result<usize> {
         let name = match by_name[name].len() {
             1 => name.to_owned(),
             _ => name_under_resource(name, path),
+        };
+        // Not all documents name operations after Python's functions: `readRanks`.
+        let name = match name.contains(char::is_uppercase) {
+            true => name.to_snake_case(),
+            false => name,
         };
         if !taken.insert(name.clone()) {
             return Err(Problem::new(

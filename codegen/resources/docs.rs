@@ -35,7 +35,7 @@ pub fn of(
         errors(arguments, method.conflict)
     ));
     let call = method.name.as_str();
-    let (before, setup, given) = example_call(scope, method, arguments);
+    let (before, setup, given) = example_call(scope, method, arguments)?;
     let line = match shown {
         Example::Call(body, reply) => {
             let mut given = given;
@@ -80,7 +80,7 @@ pub fn of_opt(
         operation.method.to_uppercase(),
         operation.path
     );
-    let (before, setup, given) = example_call(scope, method, arguments);
+    let (before, setup, given) = example_call(scope, method, arguments)?;
     let line = format!(
         "if {before}.{call}({}).await?.is_none() {{\n    println!(\"there is none\");\n}}",
         given.join(", ")
@@ -124,12 +124,12 @@ fn example_call(
     scope: &Scope<'_>,
     method: &Method,
     arguments: &Arguments<'_>,
-) -> (String, String, Vec<String>) {
+) -> Result<(String, String, Vec<String>)> {
     let mut setup = String::new();
     let before = match &scope.resource.under {
         None => format!("client.{}()", scope.resource.name),
         Some(under) => {
-            let bound = scope.bound();
+            let bound = scope.bound()?;
             let given = bound.iter().map(|bound| match bound.ty {
                 "Uuid" => {
                     setup.push_str(&format!(", {}: uuid::Uuid", bound.field));
@@ -142,22 +142,31 @@ fn example_call(
         }
     };
     let mut given = Vec::new();
-    for Parameter { name, ty } in &arguments.free {
-        match *ty {
+    for Parameter {
+        name,
+        ty,
+        is_optional,
+        ..
+    } in &arguments.free
+    {
+        match ty.as_str() {
+            _ if *is_optional => given.push("None".to_owned()),
             "Uuid" => {
                 setup.push_str(&format!(", {name}: uuid::Uuid"));
-                given.push((*name).to_owned());
+                given.push(name.clone());
             }
+            "i64" => given.push("1".to_owned()),
+            "bool" => given.push("true".to_owned()),
             _ if method.example.is_some() => {}
             "&str" => given.push(format!("{:?}", scope.resource.named)),
             ty => {
                 setup.push_str(&format!(", {name}: prefect_sdk::types::{ty}"));
-                given.push((*name).to_owned());
+                given.push(name.clone());
             }
         }
     }
     given.extend(method.example.clone());
-    (before, setup, given)
+    Ok((before, setup, given))
 }
 
 fn shown_reply(reply: &str, call: &str) -> String {

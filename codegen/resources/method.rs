@@ -13,10 +13,14 @@ pub fn write(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> R
     if method.source == Source::Handwritten {
         return Ok(String::new());
     }
-    let arguments = Arguments::of(scope, method, operation);
+    let mut arguments = Arguments::of(scope, method, operation)?;
+    let kind = query::kind(scope, method, operation)?;
+    if let Kind::Parameters(_) = kind {
+        arguments = arguments.required();
+    }
     let free = arguments.signature();
     let name = &method.name;
-    match query::kind(scope, method, operation)? {
+    match kind {
         Kind::Plain => {}
         Kind::Bulk(request) => {
             let (signature, passed) = match query::required(scope, &request).first() {
@@ -34,7 +38,7 @@ pub fn write(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> R
                 "{docs}pub fn {name}(self{signature}) -> Bulk<'a, {request}> {{\n    Bulk::new(self.client, {request}::new({passed}))\n}}\n"
             ));
         }
-        Kind::Query(request) => {
+        Kind::Query(request) | Kind::Parameters(request) => {
             let docs = docs::of(scope, method, operation, &arguments, Example::Query)?;
             let within = arguments
                 .passed
@@ -75,7 +79,11 @@ pub fn write(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> R
         "{docs}pub async fn {name}(self{signature}) -> Result<{reply}> {{\n    self.client.raw().{id}({passed}).await.map({end})\n}}\n"
     );
     if name.starts_with("get") && reply != "()" {
-        let names: Vec<_> = arguments.free.iter().map(|free| free.name).collect();
+        let names: Vec<_> = arguments
+            .free
+            .iter()
+            .map(|free| free.name.as_str())
+            .collect();
         let call = format!("{name}_opt");
         let docs = docs::of_opt(scope, method, operation, &arguments, &call)?;
         out.push_str(&format!(

@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::document::{Operation, operations, schemas};
 use super::emit::docs::{comment, indent};
 use super::problem::{Problem, Result};
-pub use table::Table;
-use table::{Method, Resource};
+use table::Method;
+pub use table::{Resource, Table};
 
 /// The source text of each public module with resources. Operations that an older document lacks are left
 /// out.
@@ -98,7 +98,7 @@ impl Scope<'_> {
             ));
         }
         let mut out = comment(&text, "");
-        let bound = self.bound();
+        let bound = self.bound()?;
         let fields: String = bound
             .iter()
             .map(|Bound { field, ty, .. }| format!("    pub(crate) {field}: {ty},\n"))
@@ -139,23 +139,22 @@ impl Scope<'_> {
     }
 
     /// The path parameters that the resource holds.
-    fn bound(&self) -> Vec<Bound<'_>> {
+    fn bound(&self) -> Result<Vec<Bound<'_>>> {
+        let mut all = Vec::new();
+        for (_, operation) in self.methods() {
+            all.extend(signature::parameters(operation)?);
+        }
         let binds = self.resource.under.iter().flat_map(|under| &under.binds);
-        binds
-            .map(|(parameter, field)| {
-                let mut parameters = self
-                    .methods()
-                    .flat_map(|(_, operation)| signature::parameters(operation));
-                let found = parameters.find(|found| found.name == parameter);
-                let is_id = found.is_some_and(|found| found.ty == "Uuid");
-                let ty = if is_id { "Uuid" } else { "&'a str" };
-                Bound {
-                    parameter,
-                    field,
-                    ty,
-                }
-            })
-            .collect()
+        let bound = binds.map(|(parameter, field)| {
+            let found = all.iter().find(|found| found.key == parameter);
+            let is_id = found.is_some_and(|found| found.ty == "Uuid");
+            Bound {
+                parameter,
+                field,
+                ty: if is_id { "Uuid" } else { "&'a str" },
+            }
+        });
+        Ok(bound.collect())
     }
 
     fn schema(&self, name: &str) -> Option<&Value> {

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Scope;
-use super::signature::{item_of, parameters};
+use super::signature::{Parameter, fixed, item_of, parameters, reply};
 use super::table::{Method, Source};
 use crate::codegen::document::Operation;
 use crate::codegen::emit::{ident, rust_type};
-use crate::codegen::problem::Result;
+use crate::codegen::normalise::pascal_case;
+use crate::codegen::problem::{Problem, Result};
 
 /// The kind of a method.
 pub enum Kind {
@@ -17,6 +18,8 @@ pub enum Kind {
     Plain,
     /// It returns a query with this request.
     Query(String),
+    /// It returns a query with these query parameters.
+    Parameters(String),
     /// It returns a bulk operation with this request.
     Bulk(String),
 }
@@ -25,8 +28,14 @@ pub enum Kind {
 const POSITION: [&str; 2] = ["limit", "offset"];
 
 pub fn kind(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> Result<Kind> {
+    let words = words(method, operation)?;
     let Some((name, request)) = request(scope, operation) else {
-        return Ok(Kind::Plain);
+        return Ok(match method.source {
+            Source::Generated if !words.is_empty() && operation.request_schema().is_none() => {
+                Kind::Parameters(format!("{}Parameters", pascal_case(operation.id()?)))
+            }
+            _ => Kind::Plain,
+        });
     };
     let has = |key: &str| request["properties"].get(key).is_some();
     let counts = operation
@@ -35,9 +44,18 @@ pub fn kind(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> Re
     Ok(match method.source {
         Source::Bulk => Kind::Bulk(name.to_owned()),
         Source::Query => Kind::Query(name.to_owned()),
+        // A query has words for the parameters or for the body, and not for both.
+        _ if !words.is_empty() => Kind::Plain,
         _ if has("offset") || has("page") || counts => Kind::Query(name.to_owned()),
         _ => Kind::Plain,
     })
+}
+
+/// The query parameters that may be left out, and that the table does not fix.
+fn words<'a>(method: &Method, operation: &Operation<'a>) -> Result<Vec<Parameter<'a>>> {
+    let mut words = parameters(operation)?;
+    words.retain(|word| word.is_optional && fixed(method, word).is_none());
+    Ok(words)
 }
 
 /// Whether a reply is one duration, if there is any.
@@ -73,7 +91,15 @@ pub fn filter_docs(
     operation: &Operation<'_>,
 ) -> Result<String> {
     let Some((name, schema)) = request(scope, operation) else {
-        return Ok(String::new());
+        let words = words(method, operation)?;
+        let words: Vec<_> = words
+            .iter()
+            .map(|word| format!("`{}`", word.name))
+            .collect();
+        return Ok(format!(
+            "\n\n`.await` sends it. These methods set its query parameters, for each of which the server has a default: {}.",
+            words.join(", ")
+        ));
     };
     let filter_methods = filter_methods(scope, schema)?;
     let fields: Vec<_> = fields(schema)?
@@ -185,6 +211,9 @@ pub fn write(
     let (ty, request_name) = match kind(scope, method, operation)? {
         Kind::Query(request) if method.source != Source::Handwritten => ("Query", request),
         Kind::Bulk(request) => ("Bulk", request),
+        Kind::Parameters(request) => {
+            return parameters_impl(method, operation, &request, requests);
+        }
         _ => return Ok(String::new()),
     };
     let list_operation = list_operation(scope, method, operation)?;
@@ -278,6 +307,49 @@ fn conditions(scope: &Scope<'_>, request: &Value) -> Vec<String> {
     found
 }
 
+/// The macro call that defines the query parameters of an operation as a request.
+fn parameters_impl(
+    method: &Method,
+    operation: &Operation<'_>,
+    request: &str,
+    requests: &mut BTreeSet<String>,
+) -> Result<String> {
+    if !requests.insert(request.to_owned()) {
+        let message = format!("two queries would send {request}");
+        return Err(Problem::new(operation.at.as_str(), message));
+    }
+    let id = operation.id()?;
+    let all = parameters(operation)?;
+    let is_word =
+        |parameter: &&Parameter<'_>| parameter.is_optional && fixed(method, parameter).is_none();
+    let held = all.iter().filter(|parameter| !parameter.is_optional);
+    let held: Vec<_> = held
+        .map(|parameter| format!("{}: {}", parameter.name, parameter.owned()))
+        .collect();
+    let passed = all.iter().map(|parameter| match fixed(method, parameter) {
+        Some(expression) => format!("fixed {{{expression}}}"),
+        None if parameter.is_optional => format!("word {{{}}}", parameter.name),
+        None => format!("held {{{}}}", parameter.name),
+    });
+    let passed: Vec<_> = passed.collect();
+    let mut out = format!(
+        "parameters! {{ {request} {id} ({}) [{}] {} {{\n",
+        held.join(", "),
+        passed.join(", "),
+        reply(method, operation)?
+    );
+    for word in all.iter().filter(is_word) {
+        out.push_str(&format!(
+            "    {:?} {} [{}],\n",
+            word.key,
+            word.name,
+            word.owned()
+        ));
+    }
+    out.push_str("} }\n\n");
+    Ok(out)
+}
+
 /// The macro call that implements how a query is sent.
 fn send_impl(
     scope: &Scope<'_>,
@@ -286,12 +358,9 @@ fn send_impl(
     schema: &Value,
 ) -> Result<String> {
     let id = operation.id()?;
-    let within: Vec<_> = parameters(operation)
+    let within: Vec<_> = parameters(operation)?
         .iter()
-        .map(|parameter| match parameter.ty {
-            "&str" => format!("{}: String", parameter.name),
-            ty => format!("{}: {ty}", parameter.name),
-        })
+        .map(|parameter| format!("{}: {}", parameter.name, parameter.owned()))
         .collect();
     let within = within.join(", ");
     let reply = operation

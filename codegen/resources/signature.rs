@@ -6,56 +6,91 @@ use serde_json::Value;
 use super::table::Method;
 use super::{Bound, Scope};
 use crate::codegen::document::Operation;
-use crate::codegen::emit::rust_type;
+use crate::codegen::emit::{ident, rust_type};
 use crate::codegen::problem::Result;
 
 /// A path or query parameter.
 pub struct Parameter<'a> {
-    pub name: &'a str,
-    /// `Uuid`, `&str`, or the name of a type.
-    pub ty: &'a str,
+    /// Its name in the document.
+    pub key: &'a str,
+    /// Its name in Rust.
+    pub name: String,
+    /// The type of a value: `Uuid`, `&str`, `i64`, or the name of a type.
+    pub ty: String,
+    /// Whether it may be left out.
+    pub is_optional: bool,
 }
 
-/// The path and query parameters, in the order in which the generated operation takes them.
-pub fn parameters<'a>(operation: &Operation<'a>) -> Vec<Parameter<'a>> {
+impl Parameter<'_> {
+    /// The type of the argument.
+    fn argument(&self) -> String {
+        match (self.is_optional, self.ty.as_str()) {
+            (false, ty) => ty.to_owned(),
+            (true, ty @ ("&str" | "i64" | "bool")) => format!("Option<{ty}>"),
+            (true, ty) => format!("Option<&{ty}>"),
+        }
+    }
+
+    /// The expression that passes it to the generated operation.
+    fn passed(&self) -> String {
+        match (self.is_optional, self.ty.as_str()) {
+            (true, _) | (false, "&str" | "i64" | "bool") => self.name.clone(),
+            (false, _) => format!("&{}", self.name),
+        }
+    }
+
+    /// The type of a value that is kept.
+    pub fn owned(&self) -> &str {
+        match self.ty.as_str() {
+            "&str" => "String",
+            ty => ty,
+        }
+    }
+}
+
+/// The path and query parameters, in the order in which the generated operation takes them: those in the path in its order,
+/// and then the others in that of their names.
+pub fn parameters<'a>(operation: &Operation<'a>) -> Result<Vec<Parameter<'a>>> {
     let all = operation.body["parameters"].as_array();
-    let mut parameters: Vec<_> = all
-        .into_iter()
-        .flatten()
-        .filter_map(|parameter| {
-            let name = parameter["name"].as_str()?;
-            let place = operation.path.find(&format!("{{{name}}}"));
-            let schema = &parameter["schema"];
-            let ty = match (rust_type::target(schema), schema["format"].as_str()) {
-                (Some(name), _) => name,
-                (None, Some("uuid")) => "Uuid",
-                (None, _) => "&str",
-            };
-            let place = place.unwrap_or(usize::MAX);
-            Some((place, Parameter { name, ty }))
-        })
-        .collect();
-    parameters.sort_by_key(|(place, _)| *place);
-    parameters.into_iter().map(|(_, found)| found).collect()
+    let mut parameters = Vec::new();
+    for parameter in all.into_iter().flatten() {
+        let Some(key) = parameter["name"].as_str() else {
+            continue;
+        };
+        let place = operation.path.find(&format!("{{{key}}}"));
+        let at = format!("{}.parameters.{key}", operation.at);
+        let ty = match rust_type::of(&at, &parameter["schema"])?.as_str() {
+            "String" => "&str".to_owned(),
+            ty => ty.to_owned(),
+        };
+        let found = Parameter {
+            key,
+            name: ident(key),
+            ty,
+            is_optional: place.is_none() && parameter["required"] != true,
+        };
+        parameters.push((place.unwrap_or(usize::MAX), found));
+    }
+    parameters.sort_by_key(|(place, parameter)| (*place, parameter.key));
+    Ok(parameters.into_iter().map(|(_, found)| found).collect())
 }
 
 /// The arguments of a method.
 pub struct Arguments<'a> {
-    /// The arguments of the caller, without the body: name and type.
+    /// The arguments of the caller, without the body.
     pub free: Vec<Parameter<'a>>,
     /// The arguments of the generated operation, without the body.
     pub passed: Vec<String>,
 }
 
 impl<'a> Arguments<'a> {
-    pub fn of(scope: &Scope<'_>, method: &Method, operation: &Operation<'a>) -> Self {
-        let bound = scope.bound();
+    pub fn of(scope: &Scope<'_>, method: &Method, operation: &Operation<'a>) -> Result<Self> {
+        let bound = scope.bound()?;
         let (mut free, mut passed) = (Vec::new(), Vec::new());
-        for parameter in parameters(operation) {
-            let fixed = method.with.iter().find(|(name, _)| name == parameter.name);
-            let held = bound.iter().find(|bound| bound.parameter == parameter.name);
-            passed.push(match (fixed, held) {
-                (Some((_, expression)), _) => expression.clone(),
+        for parameter in parameters(operation)? {
+            let held = bound.iter().find(|bound| bound.parameter == parameter.key);
+            passed.push(match (fixed(method, &parameter), held) {
+                (Some(expression), _) => expression.to_owned(),
                 (
                     None,
                     Some(Bound {
@@ -64,21 +99,38 @@ impl<'a> Arguments<'a> {
                 ) => format!("&self.{field}"),
                 (None, Some(Bound { field, .. })) => format!("self.{field}"),
                 (None, None) => {
-                    let reference = if parameter.ty == "&str" { "" } else { "&" };
-                    let passed = format!("{reference}{}", parameter.name);
+                    let passed = parameter.passed();
                     free.push(parameter);
                     passed
                 }
             });
         }
-        Self { free, passed }
+        Ok(Self { free, passed })
+    }
+
+    /// The arguments that a caller must give: those that may be left out become words of a query.
+    pub fn required(mut self) -> Self {
+        let is_word = |name: &String| {
+            self.free
+                .iter()
+                .any(|free| free.is_optional && free.name == *name)
+        };
+        self.passed.retain(|passed| !is_word(passed));
+        self.free.retain(|free| !free.is_optional);
+        self
     }
 
     pub fn signature(&self) -> String {
         let free = self.free.iter();
-        free.map(|Parameter { name, ty }| format!(", {name}: {ty}"))
+        free.map(|free| format!(", {}: {}", free.name, free.argument()))
             .collect()
     }
+}
+
+/// The expression for a parameter that the table fixes.
+pub fn fixed<'a>(method: &'a Method, parameter: &Parameter<'_>) -> Option<&'a str> {
+    let mut with = method.with.iter();
+    with.find_map(|(name, expression)| (name == parameter.key).then_some(expression.as_str()))
 }
 
 /// The body of a request.

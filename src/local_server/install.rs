@@ -6,26 +6,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use super::requirements::requirements;
 use super::task::error;
 use crate::error::Result;
-
-/// The packages to install for a version, with bounds: newer releases of these libraries break it.
-fn requirements(version: &str) -> Vec<String> {
-    let mut parts = version
-        .split('.')
-        .map(|part| part.parse::<u32>().unwrap_or(u32::MAX));
-    let (_, minor) = (parts.next(), parts.next().unwrap_or(u32::MAX));
-    let pins: &[&str] = match minor {
-        0 => &["pydantic<2.10", "fastapi<0.116", "sqlalchemy<2.1"],
-        1..=4 => &["fastapi<0.137", "sqlalchemy<2.1", "importlib_metadata"],
-        5..=6 => &["fastapi<0.137", "sqlalchemy<2.1"],
-        _ => &["fastapi>=0.139,<0.151", "sqlalchemy<2.1"],
-    };
-    let prefect = format!("prefect=={version}");
-    std::iter::once(prefect)
-        .chain(pins.iter().map(|pin| (*pin).to_owned()))
-        .collect()
-}
 
 /// Checks that the user's own interpreter has Prefect, and returns its path.
 pub(super) fn check(python: &Path) -> Result<PathBuf> {

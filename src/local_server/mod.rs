@@ -15,6 +15,7 @@ mod install;
 mod launch;
 mod options;
 mod process;
+mod requirements;
 mod server;
 mod task;
 mod template;

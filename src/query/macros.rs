@@ -105,6 +105,62 @@ macro_rules! count {
     };
 }
 
+/// Defines the query parameters of an operation as a request that a query sends, with a method for each. The operation
+/// takes what is `held` by the query, its `word`s and what is `fixed`.
+#[allow(
+    unused_macros,
+    reason = "older documents have no operation with such parameters"
+)]
+macro_rules! parameters {
+    (
+        $request:ident $operation:ident ($($held:ident: $held_ty:ty),*) [$($how:ident {$($passed:tt)*}),*] $reply:ty {
+            $($key:literal $word:ident [$ty:ty],)*
+        }
+    ) => {
+        #[doc = concat!("The query parameters of [`", stringify!($operation), "`](crate::raw::Client::", stringify!($operation), ").")]
+        #[derive(Clone, Debug, Default)]
+        pub struct $request {
+            $($word: Option<$ty>,)*
+        }
+
+        impl $request {
+            pub(crate) fn new() -> Self {
+                Self::default()
+            }
+        }
+
+        impl QueryRequest for $request {
+            type PathParams = ($($held_ty,)*);
+            type Output = $reply;
+
+            fn send(
+                self,
+                raw: Arc<raw::Client>,
+                ($($held,)*): Self::PathParams,
+                _: Option<usize>,
+            ) -> BoxFuture<'static, Result<$reply>> {
+                Box::pin(async move {
+                    let reply = raw.$operation($(parameters!(@$how self $($passed)*)),*).await?;
+                    Ok(reply.into_inner())
+                })
+            }
+        }
+
+        impl Query<'_, $request> {
+            $(
+                #[doc = concat!("Sets the query parameter `", $key, "`.")]
+                pub fn $word(mut self, $word: impl Into<$ty>) -> Self {
+                    self.request.$word = Some($word.into());
+                    self
+                }
+            )*
+        }
+    };
+    (@word $this:ident $word:ident) => { $this.$word.as_ref().map(Parameter::passed) };
+    (@held $this:ident $held:ident) => { Parameter::passed(&$held) };
+    (@fixed $this:ident $($fixed:tt)*) => { $($fixed)* };
+}
+
 /// Lists the paths of all conditions that a bulk operation can have.
 macro_rules! conditions {
     ($request:ident [$($path:literal),*]) => {
@@ -209,4 +265,4 @@ macro_rules! setters {
     };
 }
 
-pub(crate) use {conditions, count, list, pages, setters};
+pub(crate) use {conditions, count, list, pages, parameters, setters};

@@ -18,6 +18,7 @@ mod macros;
 mod optional_field;
 mod page;
 mod pager;
+mod parameter;
 #[allow(
     clippy::module_inception,
     reason = "the file holds the type that the module is named after"
@@ -27,9 +28,10 @@ mod request;
 
 pub use bulk::{Bulk, Progress};
 pub(crate) use bulk::{BulkRequest, Conditions, bulk_request};
-pub(crate) use macros::{conditions, count, list, pages, setters};
+pub(crate) use macros::{conditions, count, list, pages, parameters, setters};
 pub(crate) use optional_field::value_mut;
 pub(crate) use page::{Page, Position};
 pub use pager::{Pager, Pages};
+pub(crate) use parameter::Parameter;
 pub use query::Query;
 pub(crate) use request::{ListRequest, QueryRequest, pager};

@@ -47,8 +47,8 @@ mod names {
     pub(crate) use crate::error::none_if_missing;
     pub(super) use crate::query::{Bulk, Query};
     pub(crate) use crate::query::{
-        Conditions, ListRequest, Page, Position, QueryRequest, conditions, count, list, pager,
-        pages, setters, value_mut,
+        Conditions, ListRequest, Page, Parameter, Position, QueryRequest, conditions, count, list,
+        pager, pages, parameters, setters, value_mut,
     };
     pub(super) use crate::raw::{self, Response};
     pub(super) use crate::types::*;

@@ -17,7 +17,7 @@ use crate::retry::RetryPolicy;
 use crate::runtime::SingleFlight;
 
 /// The version of Prefect whose OpenAPI document this SDK is generated from.
-pub(crate) const PREFECT_VERSION: &str = "3.8.8";
+pub(crate) const PREFECT_VERSION: &str = env!("PREFECT_VERSION");
 
 /// How long the check waits for the version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::{links, structure};
 
 /// Runs the checks in their order, up to the first that fails.
-pub(crate) fn check(root: &Path) -> Result<(), String> {
+pub fn check(root: &Path) -> Result<(), String> {
     run(root, "cargo fmt --all --check")?;
     structure::check(root)?;
     let clippy = "cargo clippy --workspace --all-targets --all-features -- -D warnings";

@@ -1,17 +1,15 @@
-//! What maintainers run: `cargo xtask check`, `cargo xtask structure`.
+//! What maintainers run: `cargo xtask check`, `cargo xtask structure`, `cargo xtask update`.
 
-mod check;
-mod imports;
-mod links;
-mod modules;
-mod structure;
-
-use std::path::PathBuf;
 use std::process::ExitCode;
+
+use xtask::{check, root, structure, update};
 
 const USAGE: &str = "\
 cargo xtask check       everything that CI runs: formatting, lints, structure, docs, and the README's tests
-cargo xtask structure   no circle of imports in src/, no file of more than 400 lines, a short root";
+cargo xtask structure   no circle of imports in src/, no file of more than 400 lines, a short root
+cargo xtask update VERSION [--document FILE] [--check]
+                        takes the OpenAPI document of another version of Prefect, and says what that changes for users;
+                        --document takes it from a file instead of making it, --check changes nothing and fails on drift";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,6 +17,10 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["check"] => check::check(&root()),
         ["structure"] => structure::check(&root()),
+        ["update", options @ ..] => match update::Options::read(options) {
+            Some(options) => update::update(&root(), &options),
+            None => Err(USAGE.to_owned()),
+        },
         _ => Err(USAGE.to_owned()),
     };
     match done {
@@ -28,9 +30,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The folder of the workspace.
-fn root() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }

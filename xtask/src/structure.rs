@@ -15,7 +15,7 @@ const MAX_ENTRIES: usize = 17;
 const MAX_ROOT_NAMES: usize = 20;
 
 /// Checks all rules, and reports everything that breaks one.
-pub(crate) fn check(root: &Path) -> Result<(), String> {
+pub fn check(root: &Path) -> Result<(), String> {
     let mut broken = Vec::new();
     for folder in ["src", "codegen", "tests", "benches", "examples", "xtask"] {
         for file in rust_files(&root.join(folder))? {

@@ -67,6 +67,9 @@ pub async fn visit(tour: &Tour) {
     )
     .await;
     tour.step("lateness", runs.lateness()).await;
+    let observed = runs.observed_states().limit(2);
+    let observed = observed.order_by(ObservedStateSort::NameAsc).query("comp");
+    tour.step("observed states", observed).await;
     tour.step("chart", runs.chart()).await;
     tour.step(
         "task run counts",

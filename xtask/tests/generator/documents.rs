@@ -8,16 +8,21 @@ use serde_json::{Value, json};
 
 use crate::codegen::document::{self, operations, schemas};
 use crate::codegen::resources::{Table, unaccounted};
+use crate::codegen::tables::Tables;
 use crate::codegen::{Lowered, lower, write};
+use xtask::update::sha256;
+use xtask::update::surface::Surface;
 
-const VERSIONS: [&str; 4] = ["3.0.11", "3.4.25", "3.6.29", "3.8.8"];
+/// The documents of older versions, and the vendored one.
+const VERSIONS: [&str; 6] = ["3.0.11", "3.4.25", "3.6.29", "3.8.8", "3.9.0", VENDORED];
+pub const VENDORED: &str = "vendored";
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-fn read(version: &str) -> Value {
-    if version == "3.8.8" {
+pub fn read(version: &str) -> Value {
+    if version == VENDORED {
         return document::read(&root().join("openapi/prefect.yaml"))
             .expect("the vendored document");
     }
@@ -30,22 +35,17 @@ fn read(version: &str) -> Value {
     document::parse(&text).expect("an OpenAPI document")
 }
 
-fn nulls() -> Value {
-    document::read(&root().join("openapi/nulls.yaml")).expect("the table of nulls")
+pub fn tables() -> Tables {
+    Tables::read(&root().join("openapi")).expect("the tables")
 }
 
-fn overlay() -> Value {
-    document::read(&root().join("openapi/overlay.yaml")).expect("the overlay")
-}
-
-fn table() -> Table {
+pub fn table() -> Table {
     let handles = document::read(&root().join("openapi/resources.yaml")).expect("the resources");
     Table::read(&handles).expect("a table of resources")
 }
 
 fn lowered(version: &str) -> Lowered {
-    lower(read(version), &overlay(), &nulls())
-        .unwrap_or_else(|problem| panic!("{version}: {problem}"))
+    lower(read(version), &tables()).unwrap_or_else(|problem| panic!("{version}: {problem}"))
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn every_version_becomes_a_client_without_an_edit() {
 
 #[test]
 fn every_operation_has_a_resource_or_a_reason_to_have_none() {
-    let (unassigned, obsolete) = unaccounted(&lowered("3.8.8").document, &table()).expect("names");
+    let (unassigned, obsolete) = unaccounted(&lowered(VENDORED).document, &table()).expect("names");
     assert_eq!(
         unassigned,
         Vec::<String>::new(),
@@ -83,7 +83,7 @@ fn every_operation_has_a_resource_or_a_reason_to_have_none() {
 
 #[test]
 fn an_operation_that_the_table_does_not_have_is_noticed() {
-    let mut document = lowered("3.8.8").document;
+    let mut document = lowered(VENDORED).document;
     let flows = document["paths"]["/flows/"]["post"].clone();
     document["paths"]["/flows/newer"]["post"] = flows;
     document["paths"]["/flows/newer"]["post"]["operationId"] = json!("create_newer_flow");
@@ -92,10 +92,9 @@ fn an_operation_that_the_table_does_not_have_is_noticed() {
 }
 
 #[test]
-fn all_187_operations_are_methods_and_none_is_named_after_its_path() {
-    let upstream = read("3.8.8");
-    assert_eq!(operations(&upstream).len(), 187);
-    let document = lowered("3.8.8").document;
+fn all_operations_are_methods_and_none_is_named_after_its_path() {
+    let upstream = read(VENDORED);
+    let document = lowered(VENDORED).document;
     let files = write(&document, &table()).expect("generates");
     let (_, client) = &files[0];
     let methods: BTreeSet<&str> = client
@@ -103,7 +102,7 @@ fn all_187_operations_are_methods_and_none_is_named_after_its_path() {
         .filter_map(|line| line.trim().strip_prefix("pub async fn "))
         .filter_map(|line| line.split(['<', '(']).next())
         .collect();
-    assert_eq!(methods.len(), 187);
+    assert_eq!(methods.len(), operations(&upstream).len());
     for operation in operations(&document) {
         let id = operation.id().expect("a name");
         assert!(methods.contains(id), "{id}");
@@ -135,31 +134,50 @@ fn no_default_is_left_anywhere() {
             _ => {}
         }
     }
-    search(&lowered("3.8.8").document, "$");
+    search(&lowered(VENDORED).document, "$");
 }
 
 #[test]
-fn the_vendored_document_is_the_one_its_readme_names() {
-    let readme = std::fs::read_to_string(root().join("openapi/README.md")).expect("a README");
-    let text = std::fs::read(root().join("openapi/prefect.yaml")).expect("the document");
-    assert!(
-        readme.contains(&sha256(&text)),
-        "openapi/README.md names another sha256: {}",
-        sha256(&text)
+fn the_document_is_the_one_that_its_source_names_and_the_readme_counts_it() {
+    let file = |path: &str| std::fs::read_to_string(root().join(path)).expect(path);
+    let source = document::parse(&file("openapi/source.yaml")).expect("YAML");
+    let sum = sha256(file("openapi/prefect.yaml").as_bytes());
+    assert_eq!(source["sha256"], json!(sum), "run `cargo xtask update`");
+    let (readme, version) = (
+        file("README.md"),
+        source["prefect"].as_str().expect("a version"),
     );
+    let count = operations(&read(VENDORED)).len();
+    for said in [
+        format!("those of Prefect {version}."),
+        format!("| {version} | all {count} |"),
+    ] {
+        assert!(readme.contains(&said), "README.md lacks {said:?}");
+    }
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+/// What users see of the generated part: a reviewer of a change reads the difference of this file.
+#[test]
+fn the_surface_is_as_reviewed() {
+    let lowered = lowered(VENDORED);
+    assert_eq!(lowered.names, Default::default(), "openapi/names.yaml");
+    let text = Surface::of(&lowered.document, &table())
+        .expect("a surface")
+        .text();
+    let path = root().join("openapi/surface.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &text).expect("written");
+    }
+    let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        text == reviewed,
+        "openapi/surface.txt is another: review the change, then run with UPDATE_GOLDEN=1"
+    );
 }
 
 #[test]
 fn json_with_the_api_prefix_gives_the_same_client_as_yaml_without() {
-    let plain = read("3.8.8");
+    let plain = read(VENDORED);
     let mut prefixed = plain.clone();
     let paths = prefixed["paths"].as_object_mut().expect("paths");
     *paths = std::mem::take(paths)
@@ -179,15 +197,11 @@ fn json_with_the_api_prefix_gives_the_same_client_as_yaml_without() {
         })
         .collect();
     let text = serde_json::to_string(&prefixed).expect("JSON");
-    let prefixed = lower(
-        document::parse(&text).expect("a document"),
-        &overlay(),
-        &nulls(),
-    )
-    .expect("lowers");
+    let prefixed = document::parse(&text).expect("a document");
+    let prefixed = lower(prefixed, &tables()).expect("lowers");
     let (one, two) = (
         write(&prefixed.document, &table()).expect("generates"),
-        write(&lowered("3.8.8").document, &table()).expect("generates"),
+        write(&lowered(VENDORED).document, &table()).expect("generates"),
     );
     assert_eq!(one[0].1, two[0].1);
 }
@@ -199,6 +213,7 @@ fn summary(version: &str) -> String {
         rules,
         overlay,
         nulls,
+        ..
     } = lowered(version);
     let mut out = format!(
         "operations {}\ntypes {}\n",

@@ -3,10 +3,19 @@
 use serde_json::{Value, json};
 
 use crate::codegen::lower;
+use crate::codegen::tables::Tables;
+
+fn no_tables() -> Tables {
+    Tables {
+        overlay: json!({ "actions": [] }),
+        names: json!({}),
+        nulls: json!({}),
+    }
+}
 
 fn problem(schema: Value) -> String {
-    let document = json!({ "paths": {}, "components": { "schemas": { "T": { "type": "object", "properties": { "p": schema } } } } });
-    let problem = lower(document, &json!({ "actions": [] }), &json!({}))
+    let document = json!({ "openapi": "3.1.0", "paths": {}, "components": { "schemas": { "T": { "type": "object", "properties": { "p": schema } } } } });
+    let problem = lower(document, &no_tables())
         .err()
         .expect("must be refused");
     // By then an inline enum has become a component of its own.
@@ -45,9 +54,8 @@ fn shapes_that_rust_would_get_wrong_are_refused() {
 
 #[test]
 fn an_operation_without_a_success_is_refused() {
-    let document =
-        json!({ "paths": { "/x": { "get": { "operationId": "x", "responses": { "422": {} } } } } });
-    let problem = lower(document, &json!({ "actions": [] }), &json!({}))
+    let document = json!({ "openapi": "3.1.0", "paths": { "/x": { "get": { "operationId": "x", "responses": { "422": {} } } } } });
+    let problem = lower(document, &no_tables())
         .err()
         .expect("must be refused");
     assert_eq!(problem.at, "$.paths['/x'].get");
@@ -62,8 +70,8 @@ fn what_would_be_an_argument_and_never_be_sent_is_refused() {
         ("requestBody", form, "multipart"),
     ] {
         let operation = json!({ "operationId": "x", "responses": { "200": {} }, key: value });
-        let document = json!({ "paths": { "/x": { "post": operation } } });
-        let problem = lower(document, &json!({ "actions": [] }), &json!({}))
+        let document = json!({ "openapi": "3.1.0", "paths": { "/x": { "post": operation } } });
+        let problem = lower(document, &no_tables())
             .err()
             .expect("must be refused");
         assert!(
@@ -76,10 +84,10 @@ fn what_would_be_an_argument_and_never_be_sent_is_refused() {
 #[test]
 fn names_that_mean_something_else_are_refused() {
     for name in ["Option", "Json", "Self"] {
-        let document = json!({ "paths": {}, "components": { "schemas": {
+        let document = json!({ "openapi": "3.1.0", "paths": {}, "components": { "schemas": {
             name: { "type": "object", "properties": { "p": {} } },
         }}});
-        let problem = lower(document, &json!({ "actions": [] }), &json!({}))
+        let problem = lower(document, &no_tables())
             .err()
             .expect("must be refused");
         assert_eq!(problem.at, format!("$.components.schemas.{name}"));

@@ -5,7 +5,7 @@ mod values;
 use serde_json::{Value, json};
 
 use crate::codegen::document::schemas;
-use crate::codegen::normalise::RULES;
+use crate::codegen::normalise::{INLINE_AT, RULES};
 use crate::codegen::problem::Result;
 
 /// Runs one rule.

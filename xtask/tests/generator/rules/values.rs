@@ -144,7 +144,9 @@ fn hoist() {
             "B": { "properties": { "level": { "type": "string", "enum": ["LOW", "HIGH"], "nullable": true, "description": "d" } } },
         }),
     );
-    assert_eq!(schemas["ALevel"], level);
+    let mut named = level.clone();
+    named[INLINE_AT] = json!("$.components.schemas.A.properties.level");
+    assert_eq!(schemas["ALevel"], named);
     assert_eq!(
         schemas["A"]["properties"]["tags"]["items"],
         reference("ALevel")

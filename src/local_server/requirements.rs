@@ -1,0 +1,21 @@
+//! What pip installs for a version of Prefect. `cargo xtask update` makes the document of a version with the same.
+
+/// The packages to install for a version, with bounds where newer releases of other libraries break it.
+pub(super) fn requirements(version: &str) -> Vec<String> {
+    let mut parts = version
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or(u32::MAX));
+    let (_, minor) = (parts.next(), parts.next().unwrap_or(u32::MAX));
+    let pins: &[&str] = match minor {
+        0 => &["pydantic<2.10", "fastapi<0.116", "sqlalchemy<2.1"],
+        1..=4 => &["fastapi<0.137", "sqlalchemy<2.1", "importlib_metadata"],
+        5..=6 => &["fastapi<0.137", "sqlalchemy<2.1"],
+        7..=8 => &["fastapi>=0.139,<0.151", "sqlalchemy<2.1"],
+        // These bound the libraries themselves.
+        _ => &[],
+    };
+    let prefect = format!("prefect=={version}");
+    std::iter::once(prefect)
+        .chain(pins.iter().map(|pin| (*pin).to_owned()))
+        .collect()
+}

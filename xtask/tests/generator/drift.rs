@@ -1,0 +1,347 @@
+//! `cargo xtask update`: what another document changes for users, and documents that do not exist yet.
+
+use serde_json::{Value, json};
+
+use crate::codegen::document::schemas_mut;
+use crate::codegen::lower;
+use crate::codegen::problem::Problem;
+use crate::codegen::write;
+use crate::documents::{VENDORED, read, table, tables};
+use xtask::update::drift::{Change, drift};
+use xtask::update::surface::Surface;
+
+/// The vendored document with a change.
+fn changed(change: impl FnOnce(&mut Value)) -> Value {
+    let mut document = read(VENDORED);
+    change(&mut document);
+    document
+}
+
+fn surface(document: Value) -> Result<Surface, Problem> {
+    let document = lower(document, &tables())?.document;
+    for (file, text) in write(&document, &table())? {
+        syn::parse_file(&text).unwrap_or_else(|error| panic!("{file} is not Rust: {error}"));
+    }
+    Surface::of(&document, &table())
+}
+
+fn changes(document: Value) -> Vec<Change> {
+    let old = surface(read(VENDORED)).expect("the vendored document");
+    drift(&old, &surface(document).expect("another document"))
+}
+
+/// Asserts that exactly these sentences are said, of which each holds the parts.
+fn assert_says(document: Value, is_breaking: bool, expected: &[&[&str]]) {
+    let changes = changes(document);
+    let shown: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    assert_eq!(changes.len(), expected.len(), "{shown:#?}");
+    for (change, parts) in changes.iter().zip(expected) {
+        assert_eq!(change.is_breaking, is_breaking, "{change}");
+        for part in *parts {
+            assert!(change.text.contains(part), "{change} lacks {part:?}");
+        }
+    }
+}
+
+fn schema<'a>(document: &'a mut Value, name: &str) -> &'a mut Value {
+    schemas_mut(document).get_mut(name).expect("a schema")
+}
+
+#[test]
+fn prose_defaults_and_bounds_are_no_drift() {
+    let document = changed(|document| {
+        let name = &mut schema(document, "FlowCreate")["properties"]["name"];
+        name["description"] = json!("prose");
+        name["default"] = json!("x");
+        name["minLength"] = json!(7);
+    });
+    assert_eq!(changes(document), []);
+}
+
+#[test]
+fn what_is_new_is_an_addition() {
+    let document = changed(|document| {
+        schema(document, "FlowCreate")["properties"]["owner"] = json!({ "type": "string" });
+        schema(document, "Flow")["properties"]["owner"] = json!({ "type": "string" });
+        let states = &mut schema(document, "StateType")["enum"];
+        states
+            .as_array_mut()
+            .expect("values")
+            .push(json!("NAPPING"));
+    });
+    assert_says(
+        document,
+        false,
+        &[
+            &["`Flow.owner` (String) is new"],
+            &["`FlowCreate.owner` (String) is new"],
+            &["`StateType` has the new value `NAPPING`", "wildcard"],
+        ],
+    );
+}
+
+#[test]
+fn what_is_gone_or_required_is_breaking_and_reads_are_judged_apart_from_writes() {
+    let document = changed(|document| {
+        document["paths"]
+            .as_object_mut()
+            .expect("paths")
+            .remove("/flows/count");
+    });
+    let said = changes(document);
+    let operation = said
+        .iter()
+        .find(|change| change.text.contains("raw::Client::count_flows"));
+    assert!(
+        operation.is_some_and(|change| change.is_breaking),
+        "{said:?}"
+    );
+
+    let document = changed(|document| {
+        for name in ["FlowCreate", "Flow"] {
+            let flow = schema(document, name);
+            flow["properties"]["owner"] = json!({ "type": "string" });
+            flow["required"]
+                .as_array_mut()
+                .expect("keys")
+                .push(json!("owner"));
+        }
+    });
+    assert_says(
+        document,
+        true,
+        &[
+            &["`Flow.owner`", "replies of older servers", "overlay.yaml"],
+            &[
+                "`FlowCreate.owner`",
+                "one more argument of `FlowCreate::new`",
+            ],
+        ],
+    );
+
+    let document = changed(|document| {
+        let state = schema(document, "State");
+        let name = json!({ "anyOf": [{ "type": "string" }, { "type": "null" }] });
+        state["properties"]["type"] = name;
+    });
+    let said = changes(document);
+    assert!(
+        said.iter()
+            .any(|change| change.text.contains("`State.type`")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_field_that_becomes_nullable_or_optional_is_told() {
+    let document = changed(|document| {
+        let flow = schema(document, "Flow");
+        flow["properties"]["name"] = json!({ "anyOf": [{ "type": "string" }, { "type": "null" }] });
+        let required = flow["required"].as_array_mut().expect("keys");
+        required.retain(|key| key != "id");
+    });
+    assert_says(
+        document,
+        true,
+        &[
+            &[
+                "`Flow.id` was required and is optional",
+                "an `Option` instead of its bare type",
+            ],
+            &[
+                "`Flow.name` was required and is required, or null",
+                "a `Field`",
+            ],
+        ],
+    );
+}
+
+#[test]
+fn a_type_that_splits_is_told_with_what_differs_and_what_to_do() {
+    let document = changed(|document| {
+        let schemas = schemas_mut(document);
+        let input = schemas.remove("CreatedBy").expect("a schema");
+        let mut output = input.clone();
+        output["properties"]["display_value"] = json!({ "type": "integer" });
+        schemas.insert("CreatedBy-Input".into(), input);
+        schemas.insert("CreatedBy-Output".into(), output);
+        let text = document.to_string();
+        // Requests have the one half, replies the other.
+        let text = text.replace("schemas/CreatedBy\"", "schemas/CreatedBy-Output\"");
+        *document = serde_json::from_str(&text).expect("JSON");
+        let sent = &mut schema(document, "FlowRunCreate")["properties"];
+        sent["created_by"] = json!({ "$ref": "#/components/schemas/CreatedBy-Input" });
+    });
+    let said = changes(document);
+    let split = said
+        .iter()
+        .find(|change| change.text.contains("is split into"));
+    let split = split.unwrap_or_else(|| panic!("{said:#?}"));
+    for part in [
+        "`CreatedByInput`",
+        "`CreatedByOutput`",
+        "`display_value`",
+        "overlay.yaml",
+    ] {
+        assert!(split.text.contains(part), "{split} lacks {part}");
+    }
+    assert!(split.is_breaking);
+}
+
+#[test]
+fn an_equal_inline_type_elsewhere_renames_none() {
+    let loc = json!({ "anyOf": [{ "type": "string" }, { "type": "integer" }] });
+    let document = changed(|document| {
+        schema(document, "ArtifactCreate")["properties"]["place"] = loc;
+    });
+    assert_says(
+        document,
+        false,
+        &[&["`ArtifactCreate.place` (ValidationErrorLocItem) is new"]],
+    );
+}
+
+#[test]
+fn a_renamed_type_is_told_as_such() {
+    let document = changed(|document| {
+        let text = document
+            .to_string()
+            .replace("schemas/CsrfToken\"", "schemas/CsrfSecret\"");
+        *document = serde_json::from_str(&text).expect("JSON");
+        let token = schemas_mut(document).remove("CsrfToken").expect("a schema");
+        schemas_mut(document).insert("CsrfSecret".into(), token);
+    });
+    let said = changes(document);
+    let renamed = said.iter().any(|change| {
+        change.is_breaking
+            && change
+                .text
+                .contains("`CsrfToken` is called `CsrfSecret` now")
+    });
+    assert!(renamed, "{said:#?}");
+}
+
+#[test]
+fn a_list_of_types_is_a_union() {
+    let document = changed(|document| {
+        schema(document, "FlowCreate")["properties"]["rank"] =
+            json!({ "type": ["string", "integer"] });
+    });
+    let said = changes(document);
+    assert!(
+        said.iter()
+            .any(|change| change.text.contains("`FlowCreate.rank`")),
+        "{said:#?}"
+    );
+}
+
+/// A new operation with query parameters in any order, some of which a caller must give.
+#[test]
+fn a_new_operation_with_query_parameters_is_generated() {
+    let parameter = |name: &str, required: bool, schema: Value| json!({ "name": name, "in": "query", "required": required, "schema": schema });
+    let document = changed(|document| {
+        document["paths"]["/flows/{id}/ranks"]["get"] = json!({
+            "operationId": "readRanks",
+            "parameters": [
+                parameter("zone", false, json!({ "type": "string" })),
+                parameter("until", true, json!({ "type": "string", "format": "date-time" })),
+                { "name": "id", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" } },
+                parameter("at-most", false, json!({ "type": "integer", "default": 3 })),
+                parameter("all", false, json!({ "type": "boolean" })),
+            ],
+            "responses": { "200": { "description": "ranks", "content": { "application/json": { "schema": { "type": "array", "items": { "type": "string" } } } } } },
+        });
+    });
+    let lowered = lower(document, &tables()).expect("lowers").document;
+    let mut yaml = std::fs::read_to_string(crate::documents::root().join("openapi/resources.yaml"))
+        .expect("a table");
+    let stubs = xtask::update::stubs::stubs(&lowered, &table()).expect("a stub");
+    assert_eq!(
+        (stubs[0].resource.as_str(), stubs[0].method.as_str()),
+        ("flows", "ranks")
+    );
+    yaml = xtask::update::stubs::write(&yaml, &stubs).expect("a place");
+    let table = crate::codegen::document::parse(&yaml).expect("YAML");
+    let table = crate::codegen::resources::Table::read(&table).expect("a table");
+    let functions = Surface::of(&lowered, &table).expect("a surface").functions;
+    let own = &functions["Flows::ranks"];
+    assert!(
+        own.contains("id: Uuid") && own.contains("until: DateTime"),
+        "{own}"
+    );
+    for word in ["all", "at_most", "zone"] {
+        assert!(
+            functions.contains_key(&format!("Query<ReadRanksParameters>::{word}")),
+            "{word}"
+        );
+    }
+}
+
+#[test]
+fn recursive_types_are_generated_with_a_box() {
+    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let nullable = |schema: Value| json!({ "anyOf": [schema, { "type": "null" }] });
+    let document = changed(|document| {
+        let schemas = schemas_mut(document);
+        schemas.insert(
+            "Item".into(),
+            json!({ "type": "object", "required": ["id"], "properties": {
+                "id": { "type": "string" }, "parent": nullable(reference("Item")), "children": { "type": "array", "items": reference("Item") },
+            }}),
+        );
+        schemas.insert(
+            "Left".into(),
+            json!({ "type": "object", "properties": { "right": reference("Right") } }),
+        );
+        schemas.insert("Right".into(), json!({ "type": "object", "properties": { "left": reference("Left"), "item": reference("Item") } }));
+        schema(document, "Flow")["properties"]["item"] = reference("Right");
+    });
+    let types = surface(document).expect("generates").types;
+    let field = |name: &str, key: &str| match &types[name].shape {
+        xtask::update::surface::Shape::Object(fields) => fields[key].1.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(field("Item", "parent"), "Box<Item>");
+    assert_eq!(field("Item", "children"), "Vec<Item>");
+    assert_eq!(field("Left", "right"), "Box<Right>");
+    assert_eq!(field("Right", "left"), "Box<Left>");
+    assert_eq!(field("Right", "item"), "Item");
+
+    // A value of this would be endless.
+    let endless = changed(|document| {
+        let item = json!({ "type": "object", "required": ["next"], "properties": { "next": reference("Item") } });
+        schemas_mut(document).insert("Item".into(), item);
+    });
+    let problem = surface(endless).expect_err("endless").to_string();
+    assert!(
+        problem.contains("Item") && problem.contains("itself"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn other_formats_are_refused_as_such() {
+    let said = |document: Value| {
+        lower(document, &tables())
+            .err()
+            .expect("refused")
+            .to_string()
+    };
+    assert!(said(json!({ "swagger": "2.0", "paths": {} })).contains("Swagger 2.0"));
+    assert!(said(json!({ "openapi": "4.0.0", "paths": {} })).contains("OpenAPI 4.0.0"));
+    assert!(said(json!({ "paths": {} })).contains("`openapi` is missing"));
+    assert!(said(json!({ "openapi": "3.1.0" })).contains("no paths"));
+}
+
+#[test]
+fn a_named_schema_may_allow_everything() {
+    let document = changed(|document| {
+        schemas_mut(document).insert("Anything".into(), json!({}));
+        schema(document, "Flow")["properties"]["thing"] =
+            json!({ "$ref": "#/components/schemas/Anything" });
+    });
+    assert_eq!(
+        surface(document).expect("generates").types["Anything"].shape,
+        xtask::update::surface::Shape::Alias("Json".into())
+    );
+}
