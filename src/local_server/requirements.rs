@@ -5,12 +5,15 @@ pub(super) fn requirements(version: &str) -> Vec<String> {
     let mut parts = version
         .split('.')
         .map(|part| part.parse::<u32>().unwrap_or(u32::MAX));
-    let (_, minor) = (parts.next(), parts.next().unwrap_or(u32::MAX));
-    let pins: &[&str] = match minor {
-        0 => &["pydantic<2.10", "fastapi<0.116", "sqlalchemy<2.1"],
-        1..=4 => &["fastapi<0.137", "sqlalchemy<2.1", "importlib_metadata"],
-        5..=6 => &["fastapi<0.137", "sqlalchemy<2.1"],
-        7..=8 => &["fastapi>=0.139,<0.151", "sqlalchemy<2.1"],
+    let mut part = || parts.next().unwrap_or(u32::MAX);
+    let (_, minor, patch) = (part(), part(), part());
+    let pins: &[&str] = match (minor, patch) {
+        (0, _) => &["pydantic<2.10", "fastapi<0.116", "sqlalchemy<2.1"],
+        (1..=4, _) => &["fastapi<0.137", "sqlalchemy<2.1", "importlib_metadata"],
+        (5..=6, _) => &["fastapi<0.137", "sqlalchemy<2.1"],
+        (7..=8, _) => &["fastapi>=0.139,<0.151", "sqlalchemy<2.1"],
+        // With SQLAlchemy 2.1 it answers 503 when runs of a deployment are scheduled.
+        (9, 0) => &["sqlalchemy<2.1"],
         // These bound the libraries themselves.
         _ => &[],
     };

@@ -160,10 +160,4 @@ mod tests {
         assert_eq!(release("unknown"), None);
         assert_eq!(release(""), None);
     }
-
-    #[test]
-    fn it_is_the_version_of_the_vendored_document() {
-        let provenance = include_str!("../../openapi/README.md");
-        assert!(provenance.contains(PREFECT_VERSION), "{provenance}");
-    }
 }

@@ -10,8 +10,8 @@ use super::Number;
 
 /// A duration, as the number of seconds on the wire. It may be negative (a lateness).
 ///
-/// Servers send seconds everywhere except in their settings, where ISO 8601 text (`PT1H`) is read,
-/// too. The SDK always sends seconds: an ISO duration in a trigger causes a server error.
+/// Servers send seconds, and in a few places text, which is read, too: ISO 8601 (`PT1H`; a month counts as 30 days, a year
+/// as 365) or a clock's (`1 day, 00:00:30`). The SDK always sends seconds: text in a trigger makes older servers fail.
 ///
 /// ```
 /// use std::time::Duration;
@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for Seconds {
             type Value = Seconds;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of seconds or an ISO 8601 duration")
+                f.write_str("a number of seconds or a duration as text")
             }
 
             fn visit_i64<E: Error>(self, seconds: i64) -> Result<Seconds, E> {
@@ -112,8 +112,9 @@ impl<'de> Deserialize<'de> for Seconds {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Seconds, E> {
-                let seconds = parse_iso(text).map(Seconds::from);
-                seconds.ok_or_else(|| E::custom(format!("not an ISO 8601 duration: {text:?}")))
+                let seconds = parse_iso(text).or_else(|| parse_clock(text));
+                let seconds = seconds.map(Seconds::from);
+                seconds.ok_or_else(|| E::custom(format!("not a duration: {text:?}")))
             }
         }
 
@@ -121,8 +122,7 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
-/// Parses ISO 8601 as pydantic writes it: `-P1DT2H3M4.5S`. Months and years are refused, because they
-/// have no fixed length.
+/// Parses ISO 8601 as pydantic reads it: `-P1DT2H3M4.5S`.
 fn parse_iso(text: &str) -> Option<f64> {
     let (sign, text) = match text.strip_prefix('-') {
         Some(rest) => (-1.0, rest),
@@ -136,9 +136,40 @@ fn parse_iso(text: &str) -> Option<f64> {
     if date.is_empty() && time.is_empty() {
         return None;
     }
-    let date = parse_units(date, &[('W', 604_800.0), ('D', 86_400.0)])?;
+    let days = [('Y', 365.0), ('M', 30.0), ('W', 7.0), ('D', 1.0)];
+    let date = parse_units(date, &days)? * 86_400.0;
     let time = parse_units(time, &[('H', 3_600.0), ('M', 60.0), ('S', 1.0)])?;
     Some(sign * (date + time))
+}
+
+/// Parses hours and minutes, perhaps with seconds, perhaps after days: `-1 day, 23:59:30.5`.
+fn parse_clock(text: &str) -> Option<f64> {
+    let (days, clock) = match text.split_once(" day") {
+        Some((days, rest)) => {
+            let rest = rest.strip_prefix('s').unwrap_or(rest);
+            let clock = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+            (days.parse::<i32>().ok()?, clock)
+        }
+        None => (0, text),
+    };
+    let (sign, clock) = match clock.strip_prefix('-') {
+        Some(clock) if days == 0 => (-1.0, clock),
+        Some(_) => return None,
+        None => (1.0, clock),
+    };
+    let parts: Vec<f64> = clock
+        .split(':')
+        .map(|part| {
+            let is_number = part.starts_with(|c: char| c.is_ascii_digit());
+            part.parse().ok().filter(|_| is_number)
+        })
+        .collect::<Option<_>>()?;
+    let time = match parts.as_slice() {
+        [hours, minutes] => hours * 3_600.0 + minutes * 60.0,
+        [hours, minutes, seconds] => hours * 3_600.0 + minutes * 60.0 + seconds,
+        _ => return None,
+    };
+    Some(f64::from(days) * 86_400.0 + sign * time)
 }
 
 /// Parses a sum of numbers, each followed by one of the units, in the order of the units.
@@ -159,7 +190,7 @@ fn parse_units(mut text: &str, units: &[(char, f64)]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_iso;
+    use super::{parse_clock, parse_iso};
 
     #[test]
     fn iso_durations_are_read_as_seconds() {
@@ -170,17 +201,50 @@ mod tests {
             ("P1DT2H3M4.5S", 93_784.5),
             ("-PT5M", -300.0),
             ("P1W", 604_800.0),
+            ("P1M", 2_592_000.0),
+            ("P1Y1D", 31_622_400.0),
         ] {
             assert_eq!(parse_iso(text), Some(seconds), "{text}");
         }
     }
 
     #[test]
+    fn clocks_are_read_as_seconds() {
+        for (text, seconds) in [
+            ("00:00:30", 30.0),
+            ("00:30", 1800.0),
+            ("1 day, 00:00:30", 86_430.0),
+            ("2 days 01:00:00.5", 176_400.5),
+            ("-1 day, 23:59:30", -30.0),
+            ("-00:00:30", -30.0),
+        ] {
+            assert_eq!(parse_clock(text), Some(seconds), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_duration_is_refused() {
         for text in [
-            "", "P", "PT", "1H", "P1M", "PT1D", "PT-1S", "PT1S2M", "PTinfS",
+            "",
+            "P",
+            "PT",
+            "1H",
+            "P1H",
+            "PT1D",
+            "PT-1S",
+            "PT1S2M",
+            "PTinfS",
+            "30",
+            "1:2:3:4",
+            ":30",
+            "day, 00:30",
+            "00:inf",
         ] {
-            assert_eq!(parse_iso(text), None, "{text}");
+            assert_eq!(
+                parse_iso(text).or_else(|| parse_clock(text)),
+                None,
+                "{text}"
+            );
         }
     }
 }

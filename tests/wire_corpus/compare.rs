@@ -28,13 +28,15 @@ impl Document {
         Self(yaml_serde::from_str(&text).expect("YAML"))
     }
 
-    /// The place of a whole value of a schema. If `X-Input` and `X-Output` were merged, both stand for `X`.
+    /// The place of a whole value of a schema. Whether `X` is split into `X-Input` and `X-Output` depends on the version.
     pub fn schema(&self, name: &str) -> Place<'_> {
         let whole = name
             .strip_suffix("-Input")
             .or_else(|| name.strip_suffix("-Output"));
         let named = |name: &str| self.0["components"]["schemas"].get(name);
-        Place::of(self, named(name).or_else(|| named(whole?)))
+        let halves = ["-Input", "-Output"].map(|half| named(&format!("{name}{half}")));
+        let found = named(name).or_else(|| named(whole?));
+        Place::of(self, found.into_iter().chain(halves.into_iter().flatten()))
     }
 
     pub fn request(&self, method: &str, path: &str) -> Place<'_> {
@@ -43,6 +45,19 @@ impl Document {
             self,
             operation.pointer("/requestBody/content/application~1json/schema"),
         )
+    }
+
+    /// The parameters of an operation.
+    pub fn parameters(&self, method: &str, path: &str) -> &[Value] {
+        let operation = &self.0["paths"][path][method.to_lowercase()];
+        operation["parameters"]
+            .as_array()
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// What a reference refers to.
+    pub fn target(&self, reference: &str) -> Option<&Value> {
+        self.0.pointer(reference.strip_prefix('#')?)
     }
 
     pub fn reply(&self, method: &str, path: &str) -> Place<'_> {
@@ -130,6 +145,53 @@ impl<'a> Place<'a> {
         !self.schemas.is_empty()
             && self.schemas.iter().all(says_something)
             && !self.has("type", "null")
+    }
+
+    /// Whether a text is one of the values that the document declares anywhere.
+    pub fn declares_value(&self, text: &str) -> bool {
+        fn search(value: &Value, text: &str) -> bool {
+            match value {
+                Value::Object(map) => map.iter().any(|(key, value)| match key.as_str() {
+                    "enum" => value
+                        .as_array()
+                        .is_some_and(|all| all.iter().any(|one| one == text)),
+                    "const" => value == text,
+                    _ => search(value, text),
+                }),
+                Value::Array(items) => items.iter().any(|item| search(item, text)),
+                _ => false,
+            }
+        }
+        search(&self.document.0, text)
+    }
+
+    /// Adds how often each key is where the document declares properties, but not this one.
+    pub fn count_undeclared(&self, json: &str, counts: &mut BTreeMap<String, usize>) {
+        match kind(json.trim()) {
+            '{' => {
+                let objects = self
+                    .schemas
+                    .iter()
+                    .filter_map(|schema| schema.get("properties"));
+                let objects: Vec<_> = objects.collect();
+                for (key, values) in keys(json) {
+                    let is_declared = objects.iter().any(|object| object.get(&key).is_some());
+                    if !objects.is_empty() && !is_declared {
+                        *counts.entry(key.clone()).or_default() += 1;
+                    }
+                    let place = self.property(&key);
+                    for value in values {
+                        place.count_undeclared(value.as_str(), counts);
+                    }
+                }
+            }
+            '[' => {
+                for (index, item) in items(json).iter().enumerate() {
+                    self.item(index).count_undeclared(item.as_str(), counts);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The first difference, with its place.

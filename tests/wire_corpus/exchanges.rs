@@ -10,34 +10,72 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::compare::{Document, Place};
+use crate::judge;
 use crate::recording::{lines, paths};
-use crate::table::{Body, Encoded, Operation, operation};
+use crate::table::{Body, Operation, operation};
 
 #[derive(Deserialize)]
-struct Exchange {
+pub struct Exchange {
     op: Option<String>,
     method: String,
-    template: String,
-    status: u16,
+    path: String,
+    /// Without the question mark.
+    #[serde(default)]
+    query: Option<String>,
+    template: Option<String>,
+    /// -1 if the connection failed.
+    status: i32,
     request_kind: Option<String>,
-    response_kind: String,
+    response_kind: Option<String>,
     request: Option<Box<RawValue>>,
     response: Option<Box<RawValue>>,
 }
 
 impl Exchange {
+    /// The operation that was called, if this version has it and there was a reply.
+    pub fn operation(&self) -> Option<&'static Operation> {
+        let (path, _) = self.target();
+        let found = operation(
+            self.op.as_deref(),
+            &self.method,
+            self.template.as_deref(),
+            path,
+        );
+        found.filter(|_| self.status >= 0)
+    }
+
+    /// The path below the API, and the query string. (Some are recorded as a whole URL.)
+    fn target(&self) -> (&str, &str) {
+        let after_host = self.path.split_once("://").map(|(_, rest)| rest);
+        let target = after_host.map_or(self.path.as_str(), |rest| {
+            &rest[rest.find('/').unwrap_or(rest.len())..]
+        });
+        let (path, query) = target
+            .split_once('?')
+            .unwrap_or((target, self.query.as_deref().unwrap_or_default()));
+        (path.strip_prefix("/api").unwrap_or(path), query)
+    }
+
     /// The problems of this exchange.
-    async fn judge(&self, document: &Document, operation: &Operation) -> Vec<String> {
+    pub async fn judge(&self, document: &Document, operation: &Operation) -> Vec<String> {
         let mut problems = Vec::new();
         if self.status >= 400 {
             problems.extend(self.judge_failure().await);
             return problems;
         }
+        let (path, query) = self.target();
+        problems.extend(judge::target(
+            document,
+            operation.method,
+            operation.path,
+            path,
+            query,
+        ));
         if let Some(request) = self.json_request() {
             let place = document.request(operation.method, operation.path);
             problems.extend(self.judge_body(&operation.request, place, "request", request));
         }
-        if self.response_kind == "json" {
+        if self.response_kind.as_deref() == Some("json") {
             let reply = self.response.as_deref().map_or("null", RawValue::get);
             let place = document.reply(operation.method, operation.path);
             problems.extend(self.judge_body(&operation.reply, place, "reply", reply));
@@ -47,17 +85,8 @@ impl Exchange {
 
     fn judge_body(&self, body: &Body, place: Place<'_>, what: &str, sent: &str) -> Option<String> {
         let problem = match body {
-            Body::Json(round_trip) => {
-                // Operations of other versions have no id here, and may have values of their own.
-                let known = |encoded: Encoded| match self.op {
-                    Some(_) => encoded.known(),
-                    None => Ok(encoded.json),
-                };
-                match round_trip(sent).and_then(known) {
-                    Ok(encoded) => place.difference(sent, &encoded)?,
-                    Err(problem) => problem,
-                }
-            }
+            // Operations of other versions have no id here, and may have values of their own.
+            Body::Json(round_trip) => judge::value(*round_trip, &place, sent, self.op.is_some())?,
             Body::Bytes => return None,
             // Only a null may be discarded.
             Body::None if sent == "null" => return None,
@@ -87,8 +116,8 @@ impl Exchange {
             .map_or("", RawValue::get)
             .to_owned();
         let server = MockServer::start().await;
-        let reply =
-            ResponseTemplate::new(self.status).set_body_raw(body.clone(), "application/json");
+        let status = u16::try_from(self.status).unwrap_or(500);
+        let reply = ResponseTemplate::new(status).set_body_raw(body.clone(), "application/json");
         Mock::given(any()).respond_with(reply).mount(&server).await;
         let client = Client::builder()
             .api_url(format!("{}/api", server.uri()))
@@ -99,9 +128,7 @@ impl Exchange {
         let repeated = server_messages(&body)
             .iter()
             .all(|said| error.message().contains(said));
-        let right = error
-            .status()
-            .is_some_and(|status| status.as_u16() == self.status)
+        let right = error.status().is_some_and(|found| found.as_u16() == status)
             && repeated
             && error.to_string().lines().count() == 1;
         (!right).then(|| format!("error: {body} became {error}"))
@@ -136,9 +163,7 @@ async fn recorded_exchanges_survive() {
         let mut failures: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for line in lines(&path) {
             let exchange: Exchange = serde_json::from_str(&line).expect("an exchange");
-            let Some(operation) =
-                operation(exchange.op.as_deref(), &exchange.method, &exchange.template)
-            else {
+            let Some(operation) = exchange.operation() else {
                 unknown += 1;
                 continue;
             };

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::compare::Document;
+use crate::judge;
 use crate::recording::{lines, paths};
-use crate::table::{Encoded, schema};
+use crate::table::schema;
 
 #[derive(Deserialize)]
 struct Instance {
@@ -39,10 +40,9 @@ fn instances_of_every_schema_survive() {
             let sent = instance.value.get();
             let problem = match schema(&instance.schema) {
                 None => Some("the schema has no type".to_owned()),
-                Some(round_trip) => match round_trip(sent).and_then(Encoded::known) {
-                    Ok(encoded) => document.schema(&instance.schema).difference(sent, &encoded),
-                    Err(problem) => Some(problem),
-                },
+                Some(round_trip) => {
+                    judge::value(round_trip, &document.schema(&instance.schema), sent, true)
+                }
             };
             if let Some(problem) = problem {
                 failures

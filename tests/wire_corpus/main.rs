@@ -8,5 +8,7 @@
 mod compare;
 mod exchanges;
 mod instances;
+mod judge;
+mod mutations;
 mod recording;
 mod table;

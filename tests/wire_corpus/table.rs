@@ -12,18 +12,39 @@ pub type RoundTrip = fn(&str) -> Result<Encoded, String>;
 
 pub struct Encoded {
     pub json: String,
-    /// The `Debug` output of the value if it contains an `Unknown`. That survives, too, but no value of
-    /// this version may become one.
-    unknown: Option<String>,
+    /// The `Debug` output of the value, which names unknown variants and undeclared keys.
+    shown: String,
 }
 
 impl Encoded {
     /// The JSON, or an error if the value has an unknown variant.
-    pub fn known(self) -> Result<String, String> {
-        match self.unknown {
-            Some(shown) => Err(format!("decodes to an unknown variant: {shown}")),
-            None => Ok(self.json),
+    pub fn known(self) -> Result<Self, String> {
+        match self.shown.contains("Unknown(") {
+            true => Err(format!("decodes to an unknown variant: {}", self.shown)),
+            false => Ok(self),
         }
+    }
+
+    /// The texts of unknown variants.
+    pub fn unknown_values(&self) -> Vec<String> {
+        let after = self.shown.split("Unknown(\"").skip(1);
+        after
+            .filter_map(|rest| rest.split('"').next())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// How often each key is among those that a type does not declare.
+    pub fn undeclared_keys(&self) -> BTreeMap<String, usize> {
+        let mut keys = BTreeMap::new();
+        // Inside a text, the quotes would be escaped.
+        for list in self.shown.split("extra: [\"").skip(1) {
+            let list = list.split("\"]").next().unwrap_or_default();
+            for key in list.split("\", \"") {
+                *keys.entry(key.to_owned()).or_default() += 1;
+            }
+        }
+        keys
     }
 }
 
@@ -44,14 +65,13 @@ pub enum Body {
     Json(RoundTrip),
 }
 
-fn round_trip<T: DeserializeOwned + Serialize + Debug>(json: &str) -> Result<Encoded, String> {
+pub fn round_trip<T: DeserializeOwned + Serialize + Debug>(json: &str) -> Result<Encoded, String> {
     let value: T =
         serde_json::from_str(json).map_err(|error| format!("does not decode: {error}"))?;
     let json =
         serde_json::to_string(&value).map_err(|error| format!("does not encode: {error}"))?;
     let shown = format!("{value:?}");
-    let unknown = shown.contains("Unknown(").then_some(shown);
-    Ok(Encoded { json, unknown })
+    Ok(Encoded { json, shown })
 }
 
 macro_rules! round_trip_of {
@@ -88,16 +108,35 @@ macro_rules! schemas {
 
 include!(concat!(env!("OUT_DIR"), "/table.rs"));
 
-/// Finds the operation with this upstream id, or else with this method and path template.
+/// Finds the operation with this upstream id, or else with this method and path template, or else with this path.
 pub fn operation(
     upstream_id: Option<&str>,
     method: &str,
-    template: &str,
+    template: Option<&str>,
+    path: &str,
 ) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|operation| match upstream_id {
-        Some(id) => operation.upstream_id == id,
-        None => operation.method == method && operation.path == template,
-    })
+    let mut operations = OPERATIONS.iter();
+    match (upstream_id, template) {
+        (Some(id), _) => operations.find(|operation| operation.upstream_id == id),
+        (None, Some(template)) => {
+            operations.find(|operation| operation.method == method && operation.path == template)
+        }
+        // A path without parameters is closer than one with.
+        (None, None) => operations
+            .filter(|operation| operation.method == method && matches(operation.path, path))
+            .min_by_key(|operation| operation.path.matches('{').count()),
+    }
+}
+
+/// Whether a path is one of a template.
+pub fn matches(template: &str, path: &str) -> bool {
+    let (template, path): (Vec<_>, Vec<_>) =
+        (template.split('/').collect(), path.split('/').collect());
+    template.len() == path.len()
+        && template
+            .iter()
+            .zip(&path)
+            .all(|(one, other)| one == other || one.starts_with('{') && !other.is_empty())
 }
 
 /// The type of an upstream schema. If `X-Input` and `X-Output` were merged, both have the type of `X`.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::{links, structure};
+use crate::{api, licences, links, package, structure};
 
 /// Runs the checks in their order, up to the first that fails.
 pub fn check(root: &Path) -> Result<(), String> {
@@ -11,13 +11,34 @@ pub fn check(root: &Path) -> Result<(), String> {
     structure::check(root)?;
     let clippy = "cargo clippy --workspace --all-targets --all-features -- -D warnings";
     run(root, clippy)?;
-    run(root, "cargo clippy --no-default-features -- -D warnings")?;
+    for features in features(root)? {
+        let each =
+            format!("cargo clippy --no-default-features --features '{features}' -- -D warnings");
+        run(root, &each)?;
+    }
+    licences::check(root)?;
+    api::check(root)?;
     run(
         root,
         "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features",
     )?;
     links::check(root)?;
+    package::check(root)?;
     run(root, &readme_test_command(root)?)
+}
+
+/// No feature, and each alone.
+fn features(root: &Path) -> Result<Vec<String>, String> {
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml"));
+    let manifest = manifest.map_err(|error| format!("Cargo.toml: {error}"))?;
+    let manifest: toml::Table = manifest
+        .parse()
+        .map_err(|error| format!("Cargo.toml: {error}"))?;
+    let features = manifest["features"].as_table().into_iter().flatten();
+    let each = features
+        .map(|(name, _)| name.clone())
+        .filter(|name| name != "default");
+    Ok(std::iter::once(String::new()).chain(each).collect())
 }
 
 /// The test command that the README promises.
@@ -31,7 +52,7 @@ fn readme_test_command(root: &Path) -> Result<String, String> {
     }
 }
 
-fn run(root: &Path, command: &str) -> Result<(), String> {
+pub(crate) fn run(root: &Path, command: &str) -> Result<(), String> {
     println!("+ {command}");
     let status = Command::new("bash")
         .args(["-c", command])

@@ -5,12 +5,16 @@
     reason = "a part of the workspace only; in the build script, the same files are private"
 )]
 
+pub mod api;
 pub mod check;
 #[path = "../../codegen/mod.rs"]
 pub mod codegen;
 mod imports;
+pub mod licences;
 mod links;
 mod modules;
+pub mod package;
+pub mod release;
 pub mod structure;
 pub mod update;
 

@@ -1,11 +1,15 @@
-//! What maintainers run: `cargo xtask check`, `cargo xtask structure`, `cargo xtask update`.
+//! What maintainers run: see `USAGE`.
 
 use std::process::ExitCode;
 
-use xtask::{check, root, structure, update};
+use xtask::{api, check, licences, package, release, root, structure, update};
 
 const USAGE: &str = "\
 cargo xtask check       everything that CI runs: formatting, lints, structure, docs, and the README's tests
+cargo xtask api         writes the public API that is written by hand into xtask/api.txt, and says what changed
+cargo xtask licences    licences and origins of all dependencies
+cargo xtask package     the package as docs.rs builds it
+cargo xtask release     whether the version says what has changed for users since the last tag
 cargo xtask structure   no circle of imports in src/, no file of more than 400 lines, a short root
 cargo xtask update VERSION [--document FILE] [--check]
                         takes the OpenAPI document of another version of Prefect, and says what that changes for users;
@@ -16,6 +20,10 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
         ["check"] => check::check(&root()),
+        ["api"] => api::update(&root()),
+        ["licences"] => licences::check(&root()),
+        ["package"] => package::check(&root()),
+        ["release"] => release::check(&root()),
         ["structure"] => structure::check(&root()),
         ["update", options @ ..] => match update::Options::read(options) {
             Some(options) => update::update(&root(), &options),

@@ -33,7 +33,7 @@ pub(super) fn check(filter: &Value, known: &[&str], all: bool) -> Result<()> {
     let has = |path: &str| leaves.iter().any(|(other, _)| other == path);
     for part in ["flow_runs.state.type", "flow_runs.state.name"] {
         if has(&format!("{part}.any_")) && has(&format!("{part}.not_any_")) {
-            // Servers since 3.1 drop both, and then everything matches.
+            // Servers since 3.1 drop both, until 3.9.1 at the latest, and then everything matches.
             return refused(format!(
                 "`{part}` of a filter cannot have both `any_` and `not_any_`"
             ));

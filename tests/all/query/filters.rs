@@ -14,7 +14,15 @@ async fn count(client: &Client, filter: FlowRunFilter) -> i64 {
 
 #[tokio::test]
 async fn a_server_matches_everything_by_what_bulk_work_refuses() {
-    let server = LocalServer::start().await.expect("a server");
+    // 3.9.1 has mended the first of them.
+    for (version, drops_both) in [("3.8.8", true), (env!("PREFECT_VERSION"), false)] {
+        matches_everything(version, drops_both).await;
+    }
+}
+
+async fn matches_everything(version: &str, drops_both: bool) {
+    let server = LocalServer::builder().version(version).start().await;
+    let server = server.expect("a server");
     let client = server.client().expect("a client");
     let flow = a_flow(&client).await;
     for state in [StateType::Completed, StateType::Failed, StateType::Running] {
@@ -31,7 +39,7 @@ async fn a_server_matches_everything_by_what_bulk_work_refuses() {
     let both = completed.not_any_(vec![StateType::Failed]);
     assert_eq!(
         count(&client, of(both)).await,
-        3,
+        if drops_both { 3 } else { 1 },
         "two conditions that are dropped together"
     );
 

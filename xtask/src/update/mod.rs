@@ -95,9 +95,9 @@ pub fn update(root: &Path, options: &Options) -> Result<(), String> {
         write(&root.join(file), &planned.files[file.as_str()])?;
     }
     println!("\nwritten: {}", changed.join(", "));
-    finish(root)?;
-    planned.print_todo(root);
-    Ok(())
+    let finished = finish(root);
+    planned.print_todo();
+    finished
 }
 
 /// What the update writes and says.
@@ -195,13 +195,13 @@ impl Plan {
         Ok(changed)
     }
 
-    fn print_todo(&self, root: &Path) {
+    fn print_todo(&self) {
         println!("\nleft for a person:");
         for line in &self.todo {
             println!("* {line}");
         }
         println!("* read the drift above, and say in CHANGELOG.md what users should know of it");
-        println!("* run `cargo xtask check` in {}", root.display());
+        println!("* run `cargo xtask check`");
     }
 }
 
@@ -279,6 +279,7 @@ fn todo(
 
 /// Rewrites the summaries that the generator's tests compare, and compiles the whole workspace.
 fn finish(root: &Path) -> Result<(), String> {
+    let mut failed = Vec::new();
     for command in [
         "UPDATE_GOLDEN=1 cargo test --quiet -p xtask --test generator",
         "cargo fmt --all",
@@ -290,12 +291,16 @@ fn finish(root: &Path) -> Result<(), String> {
             .current_dir(root)
             .status();
         if !status.is_ok_and(|status| status.success()) {
-            return Err(format!(
-                "`{command}` failed: the files are written, and what the lines above name needs a person"
-            ));
+            failed.push(format!("`{command}` failed"));
         }
     }
-    Ok(())
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "\n{}: the files are written, but what its output names needs a person",
+            failed.join(", ")
+        )),
+    }
 }
 
 fn vendored(root: &Path) -> Result<Value, String> {
