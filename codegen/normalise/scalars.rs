@@ -16,7 +16,7 @@ pub fn is_any(schema: &Value) -> bool {
         Value::Bool(allowed) => *allowed,
         Value::Object(map) => map
             .keys()
-            .all(|key| matches!(key.as_str(), "description" | "nullable" | "x-secret")),
+            .all(|key| matches!(key.as_str(), "description" | "nullable") || key.starts_with("x-")),
         _ => false,
     }
 }

@@ -8,6 +8,7 @@
 mod compare;
 mod exchanges;
 mod instances;
+mod json_text;
 mod judge;
 mod mutations;
 mod recording;

@@ -247,8 +247,18 @@ fn readable(tokens: &str) -> String {
         ("& ", "&"),
         (" ,", ","),
         (" :", ":"),
+        (" <", "<"),
+        (",)", ")"),
+        (",>", ">"),
+        ("&'a::", "&'a ::"),
+        ("&'a self", "&self"),
         ("crate::types::", ""),
-        (" -> Result", " -> Result"),
+        ("crate::Result", "Result"),
+        ("::std::vec::Vec", "Vec"),
+        ("::uuid::Uuid", "Uuid"),
+        ("::chrono::DateTime<::chrono::offset::Utc>", "DateTime<Utc>"),
+        ("::std::string::String", "String"),
+        ("::std::option::Option", "Option"),
     ] {
         text = text.replace(spaced, tight);
     }

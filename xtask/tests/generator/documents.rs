@@ -14,7 +14,9 @@ use xtask::update::sha256;
 use xtask::update::surface::Surface;
 
 /// The documents of older versions, and the vendored one.
-const VERSIONS: [&str; 6] = ["3.0.11", "3.4.25", "3.6.29", "3.8.8", "3.9.0", VENDORED];
+const VERSIONS: [&str; 7] = [
+    "3.0.11", "3.4.25", "3.5.0", "3.6.29", "3.8.8", "3.9.0", VENDORED,
+];
 pub const VENDORED: &str = "vendored";
 
 pub fn root() -> PathBuf {
