@@ -46,6 +46,11 @@ fn run() -> Result<()> {
     println!("cargo::rustc-env=PREFECT_VERSION={}", version()?);
     let folder = Path::new(FOLDER);
     let lowered = codegen::lower(document::read(&source)?, &Tables::read(folder)?)?;
+    for parameter in &lowered.dropped {
+        println!(
+            "cargo::warning=the query parameter `{parameter}` cannot be set: its operation has a body, too (codegen/normalise/parameters.rs)"
+        );
+    }
     for field in &lowered.nulls.unknown {
         println!("cargo::warning=what null does to `{field}` is missing from openapi/{NULLS}");
     }

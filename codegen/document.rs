@@ -210,9 +210,10 @@ pub fn operation_schemas_mut<'a>(
     for (key, part) in operation.iter_mut() {
         match key.as_str() {
             "parameters" => {
-                for (i, parameter) in part.as_array_mut().into_iter().flatten().enumerate() {
+                for parameter in part.as_array_mut().into_iter().flatten() {
+                    let name = parameter["name"].as_str().unwrap_or_default().to_owned();
                     if let Some(schema) = parameter.get_mut("schema") {
-                        found.push((format!("{at}.parameters[{i}].schema"), schema));
+                        found.push((format!("{at}.parameters.{name}"), schema));
                     }
                 }
             }

@@ -30,6 +30,8 @@ pub struct Lowered {
     pub names: names::Unmatched,
     /// How the table of nulls and the document differ.
     pub nulls: nulls::Unmatched,
+    /// Query parameters that callers cannot set.
+    pub dropped: Vec<String>,
 }
 
 /// Overlay → normalise → nulls → verify.
@@ -39,6 +41,7 @@ pub fn lower(mut document: Value, tables: &Tables) -> Result<Lowered> {
     normalise::strip_api_prefix(&mut document)?;
     let overlay = overlay::apply(&mut document, &tables.overlay)?;
     let (rules, names) = normalise::normalise(&mut document, &tables.names)?;
+    let dropped = normalise::drop_beside_body(&mut document)?;
     let nulls = nulls::apply(&mut document, &tables.nulls)?;
     verify::verify(&document)?;
     Ok(Lowered {
@@ -47,6 +50,7 @@ pub fn lower(mut document: Value, tables: &Tables) -> Result<Lowered> {
         overlay,
         names,
         nulls,
+        dropped,
     })
 }
 

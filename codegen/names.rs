@@ -29,7 +29,10 @@ pub fn apply(document: &mut Value, names: &Value) -> Result<Vec<String>> {
         let at = at
             .as_str()
             .ok_or_else(|| Problem::new(format!("names {name}"), "a place is a text"))?;
-        pins.insert(at.to_owned(), name.clone());
+        if let Some(other) = pins.insert(at.to_owned(), name.clone()) {
+            let message = format!("the place has the name `{other}`, too");
+            return Err(Problem::new(format!("names {name}"), message));
+        }
     }
     for (name, schema) in schemas_mut(document) {
         pin(&format!("$.components.schemas.{name}"), schema, &mut pins);
@@ -46,6 +49,7 @@ pub fn apply(document: &mut Value, names: &Value) -> Result<Vec<String>> {
 fn pin(at: &str, schema: &mut Value, pins: &mut BTreeMap<String, String>) {
     if is_type(schema)
         && let Some(name) = pins.remove(at)
+        && schema.get("x-name").is_none()
     {
         schema["x-name"] = Value::String(name);
     }

@@ -3,10 +3,11 @@
 //! Only the part of JSONPath that the overlay needs is supported: `$`, `.name`, `['name']`, `[0]` and the
 //! wildcard `*`.
 //!
-//! A target in the component schema `X` is also one in `X-Input` and `X-Output`, into which a newer document may split it.
+//! A target inside the component schema `X` is also one in `X-Input` and `X-Output`, into which a newer document may split
+//! it.
 //!
-//! There are two extensions: `x-rename: name` renames the property that is the target, also in the list of
-//! required properties; `x-older: true` marks a target that only documents older than the vendored one have.
+//! There are three extensions: `x-rename: name` renames the property that is the target, also in the list of
+//! required properties; `x-if-missing: key` updates only targets that lack the key; `x-older: true` marks a target that only documents older than the vendored one have.
 
 use serde_json::Value;
 
@@ -45,7 +46,10 @@ pub fn apply(document: &mut Value, overlay: &Value) -> Result<Vec<Applied>> {
         let flag = |key: &str| action.get(key).and_then(Value::as_bool) == Some(true);
         let hits = match (flag("remove"), action.get("update"), text("x-rename")) {
             (true, None, None) => remove_at(document, &steps),
-            (false, Some(update), None) => update_at(document, &steps, update),
+            (false, Some(update), None) => match text("x-if-missing") {
+                Some(key) => update_unless(document, &steps, update, key),
+                None => update_at(document, &steps, update),
+            },
             (false, None, Some(name)) => rename_at(document, &steps, name),
             _ => {
                 let says = "an action needs exactly one of `update`, `remove: true` and `x-rename`";
@@ -105,6 +109,17 @@ fn update_at(value: &mut Value, steps: &[Step], update: &Value) -> usize {
     at_each(value, steps, &|target| {
         merge(target, update);
         1
+    })
+}
+
+/// Updates the targets that lack a key.
+fn update_unless(value: &mut Value, steps: &[Step], update: &Value, key: &str) -> usize {
+    at_each(value, steps, &|target| {
+        let is_missing = target.get(key).is_none();
+        if is_missing {
+            merge(target, update);
+        }
+        usize::from(is_missing)
     })
 }
 

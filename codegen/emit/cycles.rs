@@ -16,7 +16,7 @@ pub struct Cycles {
 impl Cycles {
     /// Fails if a type cannot have a value, because each would contain another one.
     pub fn of(document: &Value) -> Result<Self> {
-        let (mut all, mut required) = (Self::empty(), Self::empty());
+        let (mut all, mut required, mut aliases) = (Self::empty(), Self::empty(), Self::empty());
         for (name, schema) in schemas(document) {
             let needed: Vec<_> = schema["required"]
                 .as_array()
@@ -32,15 +32,24 @@ impl Cycles {
             for member in schema["anyOf"].as_array().into_iter().flatten() {
                 all.add(name, member);
             }
+            // Another name, also for a list or a map.
+            if schema.get("properties").is_none() && schema.get("anyOf").is_none() {
+                all.add(name, schema);
+                aliases.add(name, schema);
+                for inner in ["items", "additionalProperties"] {
+                    aliases.add(name, &schema[inner]);
+                }
+            }
         }
-        match required
-            .holds
-            .keys()
-            .find(|name| required.is_inside(name, name))
-        {
+        let at = |name: &str| format!("$.components.schemas.{name}");
+        if let Some(name) = required.first() {
+            let message = "every value holds another value of the type itself, so that none can be written; make a property optional in the overlay";
+            return Err(Problem::new(at(name), message));
+        }
+        match aliases.first() {
             Some(name) => Err(Problem::new(
-                format!("$.components.schemas.{name}"),
-                "every value holds another value of the type itself, so that none can be written; make a property optional in the overlay",
+                at(name),
+                "the type is a list or a map of itself, for which Rust has no name; let the overlay make it an object, or any JSON",
             )),
             None => Ok(all),
         }
@@ -57,6 +66,12 @@ impl Cycles {
             let held = self.holds.entry(name.to_owned()).or_default();
             held.insert(target.to_owned());
         }
+    }
+
+    /// The first type that holds itself.
+    fn first(&self) -> Option<&str> {
+        let mut names = self.holds.keys().map(String::as_str);
+        names.find(|name| self.is_inside(name, name))
     }
 
     /// Whether a value of `inner` may be inside one of `outer`.

@@ -15,14 +15,18 @@ pub fn durations(document: &mut Value) -> Result<usize> {
         let Some(members) = schema.get("anyOf").and_then(Value::as_array) else {
             return Ok(());
         };
+        let is_number = |member: &Value| member["type"] == "number";
+        let is_null = |member: &Value| member["type"] == "null";
         let has_text = members.iter().any(is_duration);
-        let has_number = members.iter().any(|member| member["type"] == "number");
-        let is_a_duration = is_duration(schema) || has_text && has_number;
+        let has_number = members.iter().any(is_number);
+        let has_other = members
+            .iter()
+            .any(|member| !is_duration(member) && !is_number(member) && !is_null(member));
+        let is_a_duration = is_duration(schema) || has_text && has_number && !has_other;
         if !is_a_duration {
             return Ok(());
         }
-        let is_null = |member: &&Value| member["type"] == "null";
-        let no_value = members.iter().find(is_null).cloned();
+        let no_value = members.iter().find(|member| is_null(member)).cloned();
         let duration = json!({ "type": "number", "format": "time-delta" });
         let map = schema.as_object_mut().expect("has a keyword");
         map.remove("format");

@@ -54,6 +54,11 @@ pub fn hoist(document: &mut Value) -> Result<usize> {
             .unwrap_or_default();
         let name = pascal_case(id);
         for (at, schema) in operation_schemas_mut(at, operation) {
+            // Several parameters of an operation may have inline types.
+            let name = match at.split_once(".parameters.") {
+                Some((_, parameter)) => format!("{name}{}", pascal_case(parameter)),
+                None => name.clone(),
+            };
             hoist.lift(&at, &name, schema)?;
         }
         Ok(())
@@ -99,7 +104,7 @@ impl Hoist {
             return Err(Problem::new(
                 at,
                 format!(
-                    "two types would be called `{wanted}`; give this one another name by `x-name` in the overlay"
+                    "two types would be called `{wanted}`; give this one another name in openapi/names.yaml, or by `x-name` in the overlay"
                 ),
             ));
         }

@@ -25,6 +25,7 @@ use super::problem::Result;
 
 pub use inline::{INLINE_AT, is_type};
 pub use names::pascal_case;
+pub use parameters::drop_beside_body;
 pub use paths::strip_api_prefix;
 
 /// A named rule: changes the document and counts what it changed.

@@ -64,6 +64,36 @@ pub fn absent_instead_of_null(document: &mut Value) -> Result<usize> {
     })
 }
 
+/// Drops optional query parameters of operations that have a body, too, and returns them: a query has words for the one or
+/// for the other.
+pub fn drop_beside_body(document: &mut Value) -> Result<Vec<String>> {
+    let mut dropped = Vec::new();
+    for_each_operation(document, |_, _, _, operation| {
+        if operation.get("requestBody").is_none() {
+            return Ok(());
+        }
+        let id = operation["operationId"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let parameters = operation
+            .get_mut("parameters")
+            .and_then(Value::as_array_mut);
+        if let Some(parameters) = parameters {
+            parameters.retain(|parameter| {
+                let drops = parameter["in"] == "query" && parameter["required"] != true;
+                if drops {
+                    let name = parameter["name"].as_str().unwrap_or_default();
+                    dropped.push(format!("{id}.{name}"));
+                }
+                !drops
+            });
+        }
+        Ok(())
+    })?;
+    Ok(dropped)
+}
+
 fn for_parameters(document: &mut Value, change: impl Fn(&mut Value) -> bool) -> Result<usize> {
     let mut hits = 0;
     for_each_operation(document, |_, _, _, operation| {

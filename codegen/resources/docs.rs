@@ -160,13 +160,26 @@ fn example_call(
             _ if method.example.is_some() => {}
             "&str" => given.push(format!("{:?}", scope.resource.named)),
             ty => {
-                setup.push_str(&format!(", {name}: prefect_sdk::types::{ty}"));
+                setup.push_str(&format!(", {name}: {}", public(ty)));
                 given.push(name.clone());
             }
         }
     }
     given.extend(method.example.clone());
     Ok((before, setup, given))
+}
+
+/// The path of a type for a user.
+fn public(ty: &str) -> String {
+    match ty.strip_prefix("Vec<").and_then(|ty| ty.strip_suffix('>')) {
+        Some(item) => format!("Vec<{}>", public(item)),
+        None => match ty {
+            "DateTime<Utc>" => "chrono::DateTime<chrono::Utc>".to_owned(),
+            "Uuid" => "uuid::Uuid".to_owned(),
+            "String" | "i64" | "bool" => ty.to_owned(),
+            ty => format!("prefect_sdk::types::{ty}"),
+        },
+    }
 }
 
 fn shown_reply(reply: &str, call: &str) -> String {

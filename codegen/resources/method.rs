@@ -53,7 +53,10 @@ pub fn write(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> R
             ));
         }
     }
-    let body = Body::of(scope, operation)?;
+    let mut body = Body::of(scope, operation)?;
+    if let Some(body) = &mut body {
+        body.rename_unless_free(&arguments);
+    }
     let mut signature = free;
     let mut passed = arguments.passed.clone();
     if let Some(body) = &body {

@@ -2,6 +2,7 @@
 
 mod docs;
 mod method;
+mod parameters;
 mod query;
 mod signature;
 mod table;

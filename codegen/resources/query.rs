@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Scope;
-use super::signature::{Parameter, fixed, item_of, parameters, reply};
+use super::parameters::{parameters_impl, words};
+use super::signature::{item_of, parameters};
 use super::table::{Method, Source};
 use crate::codegen::document::Operation;
 use crate::codegen::emit::{ident, rust_type};
 use crate::codegen::normalise::pascal_case;
-use crate::codegen::problem::{Problem, Result};
+use crate::codegen::problem::Result;
 
 /// The kind of a method.
 pub enum Kind {
@@ -49,13 +50,6 @@ pub fn kind(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> Re
         _ if has("offset") || has("page") || counts => Kind::Query(name.to_owned()),
         _ => Kind::Plain,
     })
-}
-
-/// The query parameters that may be left out, and that the table does not fix.
-fn words<'a>(method: &Method, operation: &Operation<'a>) -> Result<Vec<Parameter<'a>>> {
-    let mut words = parameters(operation)?;
-    words.retain(|word| word.is_optional && fixed(method, word).is_none());
-    Ok(words)
 }
 
 /// Whether a reply is one duration, if there is any.
@@ -282,7 +276,13 @@ fn plural(name: &str) -> String {
 
 /// The paths of all conditions that the filters of a request can have, quoted.
 fn conditions(scope: &Scope<'_>, request: &Value) -> Vec<String> {
-    fn walk(scope: &Scope<'_>, path: &str, object: &Value, found: &mut Vec<String>) {
+    fn walk(
+        scope: &Scope<'_>,
+        path: &str,
+        object: &Value,
+        outer: &[&str],
+        found: &mut Vec<String>,
+    ) {
         for (key, schema) in object["properties"].as_object().into_iter().flatten() {
             // The server accepts these, and ignores them.
             let said = schema["description"].as_str();
@@ -290,9 +290,14 @@ fn conditions(scope: &Scope<'_>, request: &Value) -> Vec<String> {
                 continue;
             }
             let path = format!("{path}.{key}");
-            let inner = rust_type::target(schema).and_then(|name| scope.schema(name));
-            match inner.filter(|inner| inner.get("properties").is_some()) {
-                Some(inner) => walk(scope, &path, inner, found),
+            let target = rust_type::target(schema).unwrap_or_default();
+            let inner = scope
+                .schema(target)
+                .filter(|inner| inner.get("properties").is_some());
+            match inner {
+                // A filter inside itself has no end of conditions.
+                Some(_) if outer.contains(&target) => {}
+                Some(inner) => walk(scope, &path, inner, &[outer, &[target]].concat(), found),
                 None => found.push(format!("{path:?}")),
             }
         }
@@ -300,54 +305,11 @@ fn conditions(scope: &Scope<'_>, request: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for (key, property) in request["properties"].as_object().into_iter().flatten() {
         let target = rust_type::target(property).filter(|name| name.ends_with("Filter"));
-        if let Some(filter) = target.and_then(|name| scope.schema(name)) {
-            walk(scope, key, filter, &mut found);
+        if let Some((name, filter)) = target.and_then(|name| Some((name, scope.schema(name)?))) {
+            walk(scope, key, filter, &[name], &mut found);
         }
     }
     found
-}
-
-/// The macro call that defines the query parameters of an operation as a request.
-fn parameters_impl(
-    method: &Method,
-    operation: &Operation<'_>,
-    request: &str,
-    requests: &mut BTreeSet<String>,
-) -> Result<String> {
-    if !requests.insert(request.to_owned()) {
-        let message = format!("two queries would send {request}");
-        return Err(Problem::new(operation.at.as_str(), message));
-    }
-    let id = operation.id()?;
-    let all = parameters(operation)?;
-    let is_word =
-        |parameter: &&Parameter<'_>| parameter.is_optional && fixed(method, parameter).is_none();
-    let held = all.iter().filter(|parameter| !parameter.is_optional);
-    let held: Vec<_> = held
-        .map(|parameter| format!("{}: {}", parameter.name, parameter.owned()))
-        .collect();
-    let passed = all.iter().map(|parameter| match fixed(method, parameter) {
-        Some(expression) => format!("fixed {{{expression}}}"),
-        None if parameter.is_optional => format!("word {{{}}}", parameter.name),
-        None => format!("held {{{}}}", parameter.name),
-    });
-    let passed: Vec<_> = passed.collect();
-    let mut out = format!(
-        "parameters! {{ {request} {id} ({}) [{}] {} {{\n",
-        held.join(", "),
-        passed.join(", "),
-        reply(method, operation)?
-    );
-    for word in all.iter().filter(is_word) {
-        out.push_str(&format!(
-            "    {:?} {} [{}],\n",
-            word.key,
-            word.name,
-            word.owned()
-        ));
-    }
-    out.push_str("} }\n\n");
-    Ok(out)
 }
 
 /// The macro call that implements how a query is sent.

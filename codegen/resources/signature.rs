@@ -127,10 +127,14 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// The expression for a parameter that the table fixes.
+/// The expression for a parameter that the table fixes. What may be left out is left out by methods that must keep their
+/// form: those that get one object, that return nothing, or of which the table fixes other parameters.
 pub fn fixed<'a>(method: &'a Method, parameter: &Parameter<'_>) -> Option<&'a str> {
     let mut with = method.with.iter();
-    with.find_map(|(name, expression)| (name == parameter.key).then_some(expression.as_str()))
+    let given =
+        with.find_map(|(name, expression)| (name == parameter.key).then_some(expression.as_str()));
+    let keeps_form = method.name.starts_with("get") || method.no_content || !method.with.is_empty();
+    given.or_else(|| (keeps_form && parameter.is_optional).then_some("None"))
 }
 
 /// The body of a request.
@@ -185,6 +189,16 @@ impl Body {
                 }
             },
         ))
+    }
+}
+
+impl Body {
+    /// A parameter may have the name that the body would have.
+    pub fn rename_unless_free(&mut self, arguments: &Arguments<'_>) {
+        if arguments.free.iter().any(|free| free.name == self.name) {
+            self.passed = self.passed.replace(&self.name, "body");
+            self.name = "body".to_owned();
+        }
     }
 }
 

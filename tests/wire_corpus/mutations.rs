@@ -111,6 +111,20 @@ fn a_declared_value_may_not_be_unknown() {
         round_trip::<Unknown>(json)
     }
     assert!(judge::value(forgets, &state, r#""RUNNING""#, false).is_some());
+    fn forgets_members(json: &str) -> Result<crate::table::Encoded, String> {
+        #[derive(Debug, Serialize, Deserialize)]
+        #[serde(transparent)]
+        struct Unknown(Json);
+        round_trip::<Unknown>(json)
+    }
+    let action = document.schema("CancelFlowRun");
+    for (json, is_noticed) in [
+        (r#"{"type": "cancel-flow-run"}"#, true),
+        (r#"{"type": "nap"}"#, false),
+    ] {
+        let judged = judge::value(forgets_members, &action, json, false);
+        assert_eq!(judged.is_some(), is_noticed, "{json}: {judged:?}");
+    }
     assert_eq!(judge::value(forgets, &state, r#""NAPPING""#, false), None);
     assert!(judge::value(round_trip::<StateType>, &state, r#""NAPPING""#, true).is_some());
 }

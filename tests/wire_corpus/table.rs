@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use prefect_sdk::types::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// Decodes JSON text into a type and encodes it again.
 pub type RoundTrip = fn(&str) -> Result<Encoded, String>;
@@ -25,13 +26,21 @@ impl Encoded {
         }
     }
 
-    /// The texts of unknown variants.
+    /// The texts of unknown variants, and those in unknown members of unions, such as their tags.
     pub fn unknown_values(&self) -> Vec<String> {
-        let after = self.shown.split("Unknown(\"").skip(1);
-        after
-            .filter_map(|rest| rest.split('"').next())
-            .map(str::to_owned)
-            .collect()
+        let mut values = Vec::new();
+        for shown in self.shown.split("Unknown(").skip(1) {
+            let mut json = serde_json::Deserializer::from_str(shown).into_iter::<Value>();
+            match json.next() {
+                Some(Ok(Value::String(text))) => values.push(text),
+                Some(Ok(Value::Object(members))) => {
+                    let texts = members.values().filter_map(Value::as_str);
+                    values.extend(texts.map(str::to_owned));
+                }
+                _ => {}
+            }
+        }
+        values
     }
 
     /// How often each key is among those that a type does not declare.

@@ -1,14 +1,17 @@
 //! The public API that is written by hand, as a text that is kept in the repository: a reviewer sees what a change does to
 //! users. (`openapi/surface.txt` has what is generated.)
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
+
+use crate::codegen::emit::ident;
 
 /// The text, from the folder of the workspace.
 const TEXT: &str = "xtask/api.txt";
 
-/// Modules whose items are in `openapi/surface.txt`.
-const GENERATED: [&str; 2] = ["prefect_sdk::types::", "prefect_sdk::raw::"];
+/// The text of what is generated.
+const SURFACE: &str = "openapi/surface.txt";
 
 /// Fails if the public API is another than the text says.
 pub fn check(root: &Path) -> Result<(), String> {
@@ -67,26 +70,82 @@ fn current(root: &Path) -> Result<String, String> {
         .omit_auto_derived_impls(true)
         .build()
         .map_err(|error| format!("rustdoc's JSON cannot be read: {error}"))?;
+    let surface = std::fs::read_to_string(root.join(SURFACE));
+    let generated = Generated::read(&surface.map_err(|error| format!("{SURFACE}: {error}"))?);
     let items = api.items().map(ToString::to_string);
-    let mut items: Vec<_> = items
-        .filter(|item| !GENERATED.iter().any(|module| is_inside(item, module)))
-        .collect();
+    let mut items: Vec<_> = items.filter(|item| !generated.has(item)).collect();
     items.sort();
     items.dedup();
     Ok(items.join("\n") + "\n")
 }
 
-/// Whether an item is one of a module: the first path of the line names it.
-fn is_inside(item: &str, module: &str) -> bool {
-    let path = item
-        .split_whitespace()
-        .find(|word| word.contains("prefect_sdk"));
-    path.is_some_and(|path| path.starts_with(module))
-        || item.starts_with("impl")
-            && item
-                .rsplit(" for ")
+/// What `openapi/surface.txt` has.
+struct Generated {
+    types: HashSet<String>,
+    /// `Type::field`, whose setter has the name of the field.
+    fields: HashSet<String>,
+}
+
+impl Generated {
+    fn read(surface: &str) -> Self {
+        let (mut types, mut fields) = (HashSet::new(), HashSet::new());
+        for line in surface.lines() {
+            let words: Vec<_> = line.split_whitespace().collect();
+            match words.as_slice() {
+                ["struct" | "enum" | "union" | "type", name, ..] => {
+                    types.insert((*name).to_owned());
+                }
+                [field, ..] => {
+                    if let Some((name, key)) = field.trim_end_matches(':').split_once('.') {
+                        fields.insert(format!("{name}::{}", ident(key)));
+                    }
+                }
+                [] => {}
+            }
+        }
+        Self { types, fields }
+    }
+
+    /// Whether an item of the public API is a part of the surface: an operation, a generated type, its fields, values,
+    /// setters, and the traits that all of them have.
+    fn has(&self, item: &str) -> bool {
+        if item.contains("fn prefect_sdk::raw::Client::") {
+            return true;
+        }
+        if let Some(implemented) = item.strip_prefix("impl") {
+            let ty = implemented
+                .rsplit(" for prefect_sdk::types::")
                 .next()
-                .is_some_and(|ty| ty.starts_with(module))
+                .unwrap_or_default();
+            let is_conversion =
+                implemented.contains("::From<") || implemented.contains("::TryFrom<");
+            return self.types.contains(ty) && !is_conversion;
+        }
+        let Some((before, path)) = item.split_once("prefect_sdk::types::") else {
+            return false;
+        };
+        let mut names = path.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+        let path = names.next().unwrap_or_default().trim_end_matches(':');
+        let (ty, part) = path.split_once("::").unwrap_or((path, ""));
+        match before.contains("fn ") {
+            // A signature of something else may name a type.
+            _ if before.contains('(') => false,
+            true => {
+                let common = [
+                    "new",
+                    "as_str",
+                    "from_str",
+                    "eq",
+                    "default",
+                    "serialize",
+                    "deserialize",
+                    "fmt",
+                ];
+                self.types.contains(ty) && (common.contains(&part) || self.fields.contains(path))
+            }
+            false => self.types.contains(ty),
+        }
+    }
 }
 
 /// The lines that are gone, and those that are new.
@@ -116,7 +175,7 @@ pub(crate) fn print_difference(lost: &[&str], added: &[&str]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{difference, is_inside};
+    use super::{Generated, difference};
 
     #[test]
     fn what_is_gone_and_what_is_new_are_told_apart() {
@@ -124,19 +183,27 @@ mod tests {
     }
 
     #[test]
-    fn items_of_generated_modules_are_left_out() {
-        let module = "prefect_sdk::types::";
-        assert!(is_inside(
+    fn what_is_generated_is_left_out_and_what_is_written_by_hand_stays() {
+        let generated = Generated::read(
+            "struct Flow (read)\nFlow.type: required String\nenum StateType (open)\n",
+        );
+        for item in [
             "pub prefect_sdk::types::Flow::id: uuid::Uuid",
-            module
-        ));
-        assert!(is_inside(
-            "impl core::clone::Clone for prefect_sdk::types::Flow",
-            module
-        ));
-        assert!(!is_inside(
+            "pub fn prefect_sdk::types::Flow::type_(self, impl Into<String>) -> Self",
+            "pub prefect_sdk::types::StateType::Running",
+            "impl core::fmt::Debug for prefect_sdk::types::Flow",
+            "pub async fn prefect_sdk::raw::Client::read_flow(&self) -> prefect_sdk::Result<()>",
+        ] {
+            assert!(generated.has(item), "{item}");
+        }
+        for item in [
+            "pub fn prefect_sdk::types::StateType::is_terminal(&self) -> bool",
+            "pub fn prefect_sdk::types::Field<T>::map<U>(self) -> core::option::Option<U>",
             "pub fn prefect_sdk::flows::Flows<'a>::get(self) -> prefect_sdk::types::Flow",
-            module
-        ));
+            "impl core::convert::From<prefect_sdk::artifacts::Artifact> for prefect_sdk::types::Flow",
+            "pub struct prefect_sdk::raw::Response<T>",
+        ] {
+            assert!(!generated.has(item), "{item}");
+        }
     }
 }

@@ -9,9 +9,15 @@ use crate::update::sha256;
 /// Packs the crate, unpacks it elsewhere, and documents it there with all features, as docs.rs does: without the network, and
 /// without writing beside the sources.
 pub fn check(root: &Path) -> Result<(), String> {
-    run(root, "cargo package --allow-dirty --no-verify --quiet")?;
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let target = std::path::absolute(root.join(target)).map_err(|error| error.to_string())?;
+    // Of another version, one would be left.
+    let old = format!(
+        "rm -f '{}'/prefect-sdk-*.crate",
+        target.join("package").display()
+    );
+    run(root, &old)?;
+    run(root, "cargo package --allow-dirty --no-verify --quiet")?;
     let folder = target.join("package/unpacked");
     let shown = folder.display();
     run(

@@ -17,10 +17,13 @@ pub fn check(root: &Path) -> Result<(), String> {
         .parse()
         .map_err(|error| format!("Cargo.toml: {error}"))?;
     let version = manifest["package"]["version"].as_str().unwrap_or_default();
-    let Ok(tag) = git(root, &["describe", "--tags", "--abbrev=0", "--match", "v*"]) else {
-        println!("there is no release yet: {version} is the first");
+    if git(root, &["tag", "--list", "v*"])?.trim().is_empty() {
+        println!(
+            "there is no release yet: {version} is the first (a clone without tags has none, either)"
+        );
         return Ok(());
-    };
+    }
+    let tag = git(root, &["describe", "--tags", "--abbrev=0", "--match", "v*"])?;
     let tag = tag.trim();
     let (mut lost, mut added) = (0, 0);
     for file in TEXTS {
@@ -56,10 +59,10 @@ fn judge(old: &str, new: &str, is_breaking: bool, has_additions: bool) -> Result
         Some(changed) if changed <= needed && new_parts > old_parts => Ok(()),
         _ => Err(format!(
             "{new} after {old} does not say what has changed: {}",
-            if is_breaking {
-                "something is gone"
-            } else {
-                "something is new"
+            match (is_breaking, has_additions) {
+                (true, _) => "something is gone",
+                (false, true) => "something is new",
+                (false, false) => "a release needs another number",
             }
         )),
     }

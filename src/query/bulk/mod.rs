@@ -149,8 +149,8 @@ impl<'a, R: BulkRequest> Bulk<'a, R> {
         self
     }
 
-    /// Leaves those objects alone for which `is_kept` is true. It sees each object that matches once, as it is listed;
-    /// it is no condition, and adds to earlier exceptions.
+    /// Leaves those objects alone for which `is_kept` is true. It sees each object that matches once, as it is listed,
+    /// unless an earlier exception keeps it. An exception is no condition.
     ///
     /// ```no_run
     /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {

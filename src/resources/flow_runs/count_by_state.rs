@@ -51,14 +51,19 @@ impl Query<'_, CountFlowRunsRequest> {
     /// ```
     pub async fn by_state(mut self) -> Result<BTreeMap<StateType, i64>> {
         let filter = value_mut(&mut self.request.flow_runs);
-        if filter.operator == Some(Operator::Or) {
+        let is_alternative = filter.operator == Some(Operator::Or);
+        let state = value_mut(&mut filter.state);
+        if is_alternative || state.operator == Some(Operator::Or) {
             return Err(Error::invalid_request(
                 "runs cannot be counted by state if the parts of the filter are alternatives",
             ));
         }
-        let types = value_mut(&mut value_mut(&mut filter.state).type_);
+        let types = value_mut(&mut state.type_);
         let asked = types.any_.take();
-        let states = asked.unwrap_or_else(|| StateType::KNOWN.to_vec());
+        // Some servers drop both conditions if there are two.
+        let left_out = types.not_any_.take().unwrap_or_default();
+        let mut states = asked.unwrap_or_else(|| StateType::KNOWN.to_vec());
+        states.retain(|state| !left_out.contains(state));
         let counts = states.into_iter().map(|state| {
             let count = self.clone().state(state.clone());
             async move { Ok((state, count.await?)) }

@@ -169,6 +169,25 @@ async fn runs_are_counted_by_state() {
         .by_state()
         .await;
     assert!(either.expect_err("alternatives").is_invalid_request());
+    let state = FlowRunFilterState::new().operator(Operator::Or);
+    let either = FlowRunFilter::new().state(state);
+    let either = client
+        .flow_runs()
+        .count()
+        .flow_runs(either)
+        .by_state()
+        .await;
+    assert!(either.expect_err("alternatives").is_invalid_request());
+    let others = FlowRunFilterStateType::new().not_any_(StateType::KNOWN[1..].to_vec());
+    let others = FlowRunFilter::new().state(FlowRunFilterState::new().type_(others));
+    let others = client
+        .flow_runs()
+        .count()
+        .flow_runs(others)
+        .by_state()
+        .await;
+    let others: Vec<_> = others.expect("counts").into_keys().collect();
+    assert_eq!(others, StateType::KNOWN[..1]);
     let everywhere = client.flow_runs().count_by_state().await.expect("counts");
     assert!(everywhere[&StateType::Completed] >= 2);
 }

@@ -182,6 +182,11 @@ impl Changes {
                 }
             }
             (Shape::Alias(old), Shape::Alias(new)) if old == new => {}
+            (Shape::Alias(old), Shape::Alias(new)) => {
+                self.breaking(format!(
+                    "`{name}` was another name of `{old}` and is one of `{new}`"
+                ));
+            }
             (old, new) if old != new => self.breaking(format!(
                 "`{name}` was {} and is {}",
                 before.kind(),
@@ -213,15 +218,22 @@ impl Changes {
             }
         }
         for (key, (kind, ty)) in new.iter().filter(|(key, _)| !old.contains_key(*key)) {
-            match (kind.starts_with("required"), after.is_sent, after.is_read) {
-                (true, true, _) => self.breaking(format!(
+            let is_argument = after.is_sent && kind.starts_with("required");
+            // One that may be null may also be missing from a reply.
+            let is_needed = after.is_read && kind == "required";
+            if is_argument {
+                self.breaking(format!(
                     "the field `{name}.{key}` ({ty}) is new and required: one more argument of `{name}::new`"
-                )),
-                (true, false, _) => self.breaking(format!(
+                ));
+            }
+            if is_needed {
+                self.breaking(format!(
                     "the field `{name}.{key}` ({ty}) is new and required: replies of older servers, which lack it, cannot be read \
                      unless an action in openapi/overlay.yaml makes it optional"
-                )),
-                (false, ..) => self.addition(format!("the field `{name}.{key}` ({ty}) is new")),
+                ));
+            }
+            if !is_argument && !is_needed {
+                self.addition(format!("the field `{name}.{key}` ({ty}) is new"));
             }
         }
     }
@@ -246,7 +258,7 @@ impl Changes {
         let argument = match (old.starts_with("required"), new.starts_with("required")) {
             (true, false) if ty.is_sent => ", one argument of `new` less",
             (false, true) if ty.is_sent => ", one more argument of `new`",
-            (false, true) => ", so that replies without it cannot be read",
+            (false, true) if new == "required" => ", so that replies without it cannot be read",
             _ => "",
         };
         if rust(old) == rust(new) && argument.is_empty() {

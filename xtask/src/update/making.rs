@@ -44,8 +44,17 @@ impl Environment {
     /// Installs a version with the bounds that its server needs, too.
     pub fn install(version: &str) -> Result<Self, String> {
         println!("installing Prefect {version} for this once …");
-        let folder = std::env::temp_dir().join(format!("prefect-update-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        let since_1970 = std::time::SystemTime::UNIX_EPOCH
+            .elapsed()
+            .unwrap_or_default();
+        let name = format!(
+            "prefect-update-{}-{}",
+            std::process::id(),
+            since_1970.as_nanos()
+        );
+        let folder = std::env::temp_dir().join(name);
+        // It must be a new one: what is in it is executed.
+        std::fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let environment = Self {
             python: folder.join("venv").join("bin").join("python"),
             folder,
@@ -72,10 +81,14 @@ impl Environment {
         let mut dump = Command::new(&self.python);
         // Settings of this shell would become defaults in the document; so would SSL_CERT_FILE.
         let is_setting = |name: &str| name.to_uppercase().starts_with("PREFECT_");
-        for (name, _) in std::env::vars().filter(|(name, _)| is_setting(name)) {
-            dump.env_remove(name);
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(is_setting) {
+                dump.env_remove(name);
+            }
         }
         dump.env_remove("SSL_CERT_FILE");
+        // So would those of a project's folder.
+        dump.current_dir(&self.folder);
         dump.env("PREFECT_HOME", self.folder.join("home"))
             .env("DO_NOT_TRACK", "1");
         let dumped = run(dump.args(["-c", DUMP]), None)?;

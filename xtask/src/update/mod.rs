@@ -142,11 +142,14 @@ impl Plan {
         let (old, new) = (surface_of(&before, &table)?, surface_of(&after, &table)?);
         let yaml = to_yaml(&made.document, environment)?;
         let count = operations(&after.document).len();
+        // The same document may be made with other patches of the frameworks.
+        let is_same = fs::read(root.join(DOCUMENT)).is_ok_and(|known| known == yaml);
+        let source = match is_same {
+            true => text(SOURCE)?,
+            false => source(version, &made.frameworks, &yaml),
+        };
         let files = BTreeMap::from([
-            (
-                SOURCE,
-                source(version, &made.frameworks, &yaml).into_bytes(),
-            ),
+            (SOURCE, source.into_bytes()),
             (DOCUMENT, yaml),
             (SURFACE, new.text().into_bytes()),
             ("openapi/resources.yaml", resources.into_bytes()),
@@ -252,6 +255,11 @@ fn todo(
     for field in &after.nulls.obsolete {
         todo.push(format!(
             "openapi/{NULLS}: `{field}` does not exist, or cannot be null, any more"
+        ));
+    }
+    for parameter in &after.dropped {
+        todo.push(format!(
+            "codegen/normalise/parameters.rs: callers cannot set `{parameter}`, because its operation has a body, too"
         ));
     }
     for (name, at) in &after.names.unpinned {

@@ -28,6 +28,15 @@ pub fn stubs(document: &serde_json::Value, table: &Table) -> Result<Vec<Stub>, S
         let resource = resource_of(operation, &all, table);
         let short = id.strip_prefix("read_").unwrap_or(id);
         let is_taken = |name: &str| {
+            let mut parts = table
+                .resources
+                .iter()
+                .filter_map(|part| part.under.as_ref());
+            if parts.any(|under| under.resource == resource && under.method == name)
+                || syn::parse_str::<syn::Ident>(name).is_err()
+            {
+                return true;
+            }
             let methods = table
                 .resources
                 .iter()
@@ -134,8 +143,11 @@ pub fn write(text: &str, stubs: &[Stub]) -> Result<String, String> {
         lines.insert(
             first + count,
             format!(
-                "      {}: {{ operation: {}, summary: {:?} }} # review: `cargo xtask update` chose place, name and summary",
-                stub.method, stub.operation, stub.summary
+                // JSON's texts are YAML's, too; Rust's are not.
+                "      {}: {{ operation: {}, summary: {} }} # review: `cargo xtask update` chose place, name and summary",
+                stub.method,
+                stub.operation,
+                serde_json::Value::from(stub.summary.as_str())
             ),
         );
     }

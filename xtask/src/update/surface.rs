@@ -65,8 +65,16 @@ impl Surface {
 
     fn add_types(&mut self, text: &str, usage: &Usage) {
         let mut current: Option<(String, Shape)> = None;
+        let mut last = String::new();
         for line in text.lines().map(str::trim) {
-            if let Some(alias) = line.strip_prefix("pub type ") {
+            if let Some(arguments) = line.strip_prefix("new(") {
+                // The arguments have the order in which upstream requires the fields.
+                let arguments = arguments.trim_end_matches(')').replace(" [", ": ");
+                let arguments = arguments.replace("],", ",");
+                let arguments = arguments.trim_end_matches(']');
+                self.functions
+                    .insert(format!("{last}::new"), format!("({arguments})"));
+            } else if let Some(alias) = line.strip_prefix("pub type ") {
                 if let Some((name, target)) = alias.trim_end_matches(';').split_once(" = ") {
                     self.add_type(name, Shape::Alias(target.to_owned()), usage);
                 }
@@ -88,6 +96,7 @@ impl Surface {
             } else if line == "}" {
                 if let Some((name, shape)) = current.take() {
                     self.add_type(&name, shape, usage);
+                    last = name;
                 }
             } else if let Some((_, shape)) = &mut current
                 && !line.starts_with("///")
@@ -178,20 +187,20 @@ impl Surface {
                 Shape::Object(fields) => {
                     out.push_str(&format!("struct {name} ({usage})\n"));
                     for (key, (kind, ty)) in fields {
-                        out.push_str(&format!("    {key}: {kind} {ty}\n"));
+                        out.push_str(&format!("{name}.{key}: {kind} {ty}\n"));
                     }
                 }
                 Shape::Enum { is_open, values } => {
                     let kind = if *is_open { "open" } else { "closed" };
                     out.push_str(&format!("enum {name} ({usage}, {kind})\n"));
                     for value in values {
-                        out.push_str(&format!("    {value}\n"));
+                        out.push_str(&format!("{name} = {value:?}\n"));
                     }
                 }
                 Shape::Union(members) => {
                     out.push_str(&format!("union {name} ({usage})\n"));
                     for (variant, held) in members {
-                        out.push_str(&format!("    {variant}: {held}\n"));
+                        out.push_str(&format!("{name}::{variant}: {held}\n"));
                     }
                 }
                 Shape::Alias(target) => out.push_str(&format!("type {name} = {target}\n")),

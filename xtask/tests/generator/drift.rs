@@ -1,4 +1,4 @@
-//! `cargo xtask update`: what another document changes for users, and documents that do not exist yet.
+//! `cargo xtask update`: what another document changes for users.
 
 use serde_json::{Value, json};
 
@@ -11,13 +11,13 @@ use xtask::update::drift::{Change, drift};
 use xtask::update::surface::Surface;
 
 /// The vendored document with a change.
-fn changed(change: impl FnOnce(&mut Value)) -> Value {
+pub fn changed(change: impl FnOnce(&mut Value)) -> Value {
     let mut document = read(VENDORED);
     change(&mut document);
     document
 }
 
-fn surface(document: Value) -> Result<Surface, Problem> {
+pub fn surface(document: Value) -> Result<Surface, Problem> {
     let document = lower(document, &tables())?.document;
     for (file, text) in write(&document, &table())? {
         syn::parse_file(&text).unwrap_or_else(|error| panic!("{file} is not Rust: {error}"));
@@ -43,7 +43,7 @@ fn assert_says(document: Value, is_breaking: bool, expected: &[&[&str]]) {
     }
 }
 
-fn schema<'a>(document: &'a mut Value, name: &str) -> &'a mut Value {
+pub fn schema<'a>(document: &'a mut Value, name: &str) -> &'a mut Value {
     schemas_mut(document).get_mut(name).expect("a schema")
 }
 
@@ -116,6 +116,7 @@ fn what_is_gone_or_required_is_breaking_and_reads_are_judged_apart_from_writes()
                 "`FlowCreate.owner`",
                 "one more argument of `FlowCreate::new`",
             ],
+            &["`FlowCreate::new(", "has become"],
         ],
     );
 
@@ -235,113 +236,40 @@ fn a_list_of_types_is_a_union() {
     );
 }
 
-/// A new operation with query parameters in any order, some of which a caller must give.
+/// New parameters of operations that exist change no method but plain ones.
 #[test]
-fn a_new_operation_with_query_parameters_is_generated() {
-    let parameter = |name: &str, required: bool, schema: Value| json!({ "name": name, "in": "query", "required": required, "schema": schema });
+fn a_new_optional_parameter_breaks_no_method() {
+    let parameter = json!({ "name": "rank", "in": "query", "required": false, "schema": { "type": "integer" } });
     let document = changed(|document| {
-        document["paths"]["/flows/{id}/ranks"]["get"] = json!({
-            "operationId": "readRanks",
-            "parameters": [
-                parameter("zone", false, json!({ "type": "string" })),
-                parameter("until", true, json!({ "type": "string", "format": "date-time" })),
-                { "name": "id", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" } },
-                parameter("at-most", false, json!({ "type": "integer", "default": 3 })),
-                parameter("all", false, json!({ "type": "boolean" })),
-            ],
-            "responses": { "200": { "description": "ranks", "content": { "application/json": { "schema": { "type": "array", "items": { "type": "string" } } } } } },
-        });
+        for (path, method) in [
+            ("/flows/filter", "post"),
+            ("/flows/{id}", "get"),
+            ("/block_documents/{id}", "get"),
+        ] {
+            let parameters = &mut document["paths"][path][method]["parameters"];
+            parameters
+                .as_array_mut()
+                .expect("parameters")
+                .push(parameter.clone());
+        }
     });
-    let lowered = lower(document, &tables()).expect("lowers").document;
-    let mut yaml = std::fs::read_to_string(crate::documents::root().join("openapi/resources.yaml"))
-        .expect("a table");
-    let stubs = xtask::update::stubs::stubs(&lowered, &table()).expect("a stub");
-    assert_eq!(
-        (stubs[0].resource.as_str(), stubs[0].method.as_str()),
-        ("flows", "ranks")
-    );
-    yaml = xtask::update::stubs::write(&yaml, &stubs).expect("a place");
-    let table = crate::codegen::document::parse(&yaml).expect("YAML");
-    let table = crate::codegen::resources::Table::read(&table).expect("a table");
-    let functions = Surface::of(&lowered, &table).expect("a surface").functions;
-    let own = &functions["Flows::ranks"];
+    let lowered = lower(document.clone(), &tables()).expect("lowers");
+    assert_eq!(lowered.dropped, ["read_flows.rank"]);
+    let said = changes(document);
+    let shown: Vec<_> = said.iter().map(|change| change.text.as_str()).collect();
     assert!(
-        own.contains("id: Uuid") && own.contains("until: DateTime"),
-        "{own}"
+        shown.iter().all(|text| text.contains("raw::Client::")),
+        "{shown:?}"
     );
-    for word in ["all", "at_most", "zone"] {
-        assert!(
-            functions.contains_key(&format!("Query<ReadRanksParameters>::{word}")),
-            "{word}"
-        );
-    }
+    assert_eq!(shown.len(), 2, "{shown:?}");
 }
 
+/// The arguments of `new` are positional.
 #[test]
-fn recursive_types_are_generated_with_a_box() {
-    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
-    let nullable = |schema: Value| json!({ "anyOf": [schema, { "type": "null" }] });
+fn another_order_of_required_fields_is_breaking() {
     let document = changed(|document| {
-        let schemas = schemas_mut(document);
-        schemas.insert(
-            "Item".into(),
-            json!({ "type": "object", "required": ["id"], "properties": {
-                "id": { "type": "string" }, "parent": nullable(reference("Item")), "children": { "type": "array", "items": reference("Item") },
-            }}),
-        );
-        schemas.insert(
-            "Left".into(),
-            json!({ "type": "object", "properties": { "right": reference("Right") } }),
-        );
-        schemas.insert("Right".into(), json!({ "type": "object", "properties": { "left": reference("Left"), "item": reference("Item") } }));
-        schema(document, "Flow")["properties"]["item"] = reference("Right");
+        let required = schema(document, "LogCreate")["required"].as_array_mut();
+        required.expect("keys").reverse();
     });
-    let types = surface(document).expect("generates").types;
-    let field = |name: &str, key: &str| match &types[name].shape {
-        xtask::update::surface::Shape::Object(fields) => fields[key].1.clone(),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(field("Item", "parent"), "Box<Item>");
-    assert_eq!(field("Item", "children"), "Vec<Item>");
-    assert_eq!(field("Left", "right"), "Box<Right>");
-    assert_eq!(field("Right", "left"), "Box<Left>");
-    assert_eq!(field("Right", "item"), "Item");
-
-    // A value of this would be endless.
-    let endless = changed(|document| {
-        let item = json!({ "type": "object", "required": ["next"], "properties": { "next": reference("Item") } });
-        schemas_mut(document).insert("Item".into(), item);
-    });
-    let problem = surface(endless).expect_err("endless").to_string();
-    assert!(
-        problem.contains("Item") && problem.contains("itself"),
-        "{problem}"
-    );
-}
-
-#[test]
-fn other_formats_are_refused_as_such() {
-    let said = |document: Value| {
-        lower(document, &tables())
-            .err()
-            .expect("refused")
-            .to_string()
-    };
-    assert!(said(json!({ "swagger": "2.0", "paths": {} })).contains("Swagger 2.0"));
-    assert!(said(json!({ "openapi": "4.0.0", "paths": {} })).contains("OpenAPI 4.0.0"));
-    assert!(said(json!({ "paths": {} })).contains("`openapi` is missing"));
-    assert!(said(json!({ "openapi": "3.1.0" })).contains("no paths"));
-}
-
-#[test]
-fn a_named_schema_may_allow_everything() {
-    let document = changed(|document| {
-        schemas_mut(document).insert("Anything".into(), json!({}));
-        schema(document, "Flow")["properties"]["thing"] =
-            json!({ "$ref": "#/components/schemas/Anything" });
-    });
-    assert_eq!(
-        surface(document).expect("generates").types["Anything"].shape,
-        xtask::update::surface::Shape::Alias("Json".into())
-    );
+    assert_says(document, true, &[&["`LogCreate::new(", "has become"]]);
 }

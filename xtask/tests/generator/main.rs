@@ -2,6 +2,7 @@
 
 mod documents;
 mod drift;
+mod future;
 mod nulls;
 mod overlay;
 mod rules;
