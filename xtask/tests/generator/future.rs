@@ -13,8 +13,8 @@ use xtask::update::surface::{Shape, Surface};
 fn a_new_operation_with_query_parameters_is_generated() {
     let parameter = |name: &str, required: bool, schema: Value| json!({ "name": name, "in": "query", "required": required, "schema": schema });
     let document = changed(|document| {
-        document["paths"]["/flows/{id}/ranks"]["get"] = json!({
-            "operationId": "readRanks",
+        document["paths"]["/flows/{id}/later-ranks"]["get"] = json!({
+            "operationId": "readLaterRanks",
             "parameters": [
                 parameter("zone", false, json!({ "type": "string" })),
                 parameter("until", true, json!({ "type": "string", "format": "date-time" })),
@@ -33,20 +33,20 @@ fn a_new_operation_with_query_parameters_is_generated() {
     let stubs = xtask::update::stubs::stubs(&lowered, &table()).expect("a stub");
     assert_eq!(
         (stubs[0].resource.as_str(), stubs[0].method.as_str()),
-        ("flows", "ranks")
+        ("flows", "later_ranks")
     );
     yaml = xtask::update::stubs::write(&yaml, &stubs).expect("a place");
     let table = crate::codegen::document::parse(&yaml).expect("YAML");
     let table = crate::codegen::resources::Table::read(&table).expect("a table");
     let functions = Surface::of(&lowered, &table).expect("a surface").functions;
-    let own = &functions["Flows::ranks"];
+    let own = &functions["Flows::later_ranks"];
     assert!(
         own.contains("id: Uuid") && own.contains("until: DateTime"),
         "{own}"
     );
     for word in ["all", "at_most", "mode", "order", "zone"] {
         assert!(
-            functions.contains_key(&format!("Query<ReadRanksParameters>::{word}")),
+            functions.contains_key(&format!("Query<ReadLaterRanksParameters>::{word}")),
             "{word}"
         );
     }
@@ -59,33 +59,33 @@ fn recursive_types_are_generated_with_a_box() {
     let document = changed(|document| {
         let schemas = schemas_mut(document);
         schemas.insert(
-            "Item".into(),
+            "LaterItem".into(),
             json!({ "type": "object", "required": ["id"], "properties": {
-                "id": { "type": "string" }, "parent": nullable(reference("Item")), "children": { "type": "array", "items": reference("Item") },
+                "id": { "type": "string" }, "parent": nullable(reference("LaterItem")), "children": { "type": "array", "items": reference("LaterItem") },
             }}),
         );
         schemas.insert(
             "Left".into(),
             json!({ "type": "object", "properties": { "right": reference("Right") } }),
         );
-        schemas.insert("Right".into(), json!({ "type": "object", "properties": { "left": reference("Left"), "item": reference("Item") } }));
-        schema(document, "Flow")["properties"]["item"] = reference("Right");
+        schemas.insert("Right".into(), json!({ "type": "object", "properties": { "left": reference("Left"), "item": reference("LaterItem") } }));
+        schema(document, "Flow")["properties"]["later_item"] = reference("Right");
     });
     let types = surface(document).expect("generates").types;
     let field = |name: &str, key: &str| match &types[name].shape {
         Shape::Object(fields) => fields[key].1.clone(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(field("Item", "parent"), "Box<Item>");
-    assert_eq!(field("Item", "children"), "Vec<Item>");
+    assert_eq!(field("LaterItem", "parent"), "Box<LaterItem>");
+    assert_eq!(field("LaterItem", "children"), "Vec<LaterItem>");
     assert_eq!(field("Left", "right"), "Box<Right>");
     assert_eq!(field("Right", "left"), "Box<Left>");
-    assert_eq!(field("Right", "item"), "Item");
+    assert_eq!(field("Right", "item"), "LaterItem");
 
     // A value of this would be endless.
     let endless = changed(|document| {
-        let item = json!({ "type": "object", "required": ["next"], "properties": { "next": reference("Item") } });
-        schemas_mut(document).insert("Item".into(), item);
+        let item = json!({ "type": "object", "required": ["next"], "properties": { "next": reference("LaterItem") } });
+        schemas_mut(document).insert("LaterItem".into(), item);
     });
     let list = json!({ "type": "array", "items": reference("Tree") });
     let list = changed(|document| drop(schemas_mut(document).insert("Tree".into(), list)));
@@ -112,7 +112,7 @@ fn recursive_types_are_generated_with_a_box() {
     assert_eq!(field("FlowFilter", "not"), "Box<FlowFilter>");
     let problem = surface(endless).expect_err("endless").to_string();
     assert!(
-        problem.contains("Item") && problem.contains("itself"),
+        problem.contains("LaterItem") && problem.contains("itself"),
         "{problem}"
     );
 }
