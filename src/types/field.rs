@@ -164,13 +164,6 @@ impl<T> From<T> for Field<T> {
 }
 
 /// `None` is null: to leave a field out, do not set it.
-/// A field of a type that holds itself is boxed.
-impl<T> From<T> for Field<Box<T>> {
-    fn from(value: T) -> Self {
-        Self::value(Box::new(value))
-    }
-}
-
 impl<T> From<Option<T>> for Field<T> {
     fn from(value: Option<T>) -> Self {
         Self { value, set: true }

@@ -162,6 +162,15 @@ macro_rules! object {
     (@init required_nullable $field:ident $($ty:tt)*) => { $field.into() };
     (@init $kind:ident $field:ident $($ty:tt)*) => { Default::default() };
 
+    // A type that holds itself.
+    (@setter sent nullable $key:literal $field:ident Box<$inner:ty>) => {
+        #[doc = concat!("Sets `", $key, "`; `None` sends null.")]
+        #[must_use]
+        pub fn $field(mut self, $field: impl Into<Option<$inner>>) -> Self {
+            self.$field = $field.into().map(Box::new).into();
+            self
+        }
+    };
     (@setter sent nullable $key:literal $field:ident $($ty:tt)*) => {
         #[doc = concat!("Sets `", $key, "`; `None` sends null.")]
         #[must_use]
@@ -252,4 +261,34 @@ macro_rules! object {
     };
     (@missing constant $key:literal $field:ident) => { $field.unwrap_or(Tag::ABSENT) };
     (@missing $kind:ident $key:literal $field:ident) => { $field.unwrap_or_default() };
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(unreachable_pub, reason = "the macro writes public items")]
+
+    use super::super::*;
+
+    object! {
+        /// A type that holds itself, as none of Prefect's own that is sent does.
+        pub struct Node sent {
+            /// `id`.
+            required open "id" id [String],
+            /// `parent`.
+            nullable open "parent" parent [Box<Node>],
+            /// `first`.
+            optional open "first" first [Box<Node>],
+        }
+        new(id [String])
+    }
+
+    #[test]
+    fn a_type_may_hold_itself() {
+        let node = Node::new("a").parent(Node::new("b")).first(Node::new("c"));
+        let json = r#"{"id":"a","parent":{"id":"b"},"first":{"id":"c"}}"#;
+        assert_eq!(serde_json::to_string(&node).expect("JSON"), json);
+        assert_eq!(serde_json::from_str::<Node>(json).expect("a node"), node);
+        let root = serde_json::to_string(&Node::new("a").parent(None)).expect("JSON");
+        assert_eq!(root, r#"{"id":"a","parent":null}"#);
+    }
 }
