@@ -46,10 +46,9 @@ pub fn apply(document: &mut Value, overlay: &Value) -> Result<Vec<Applied>> {
         let flag = |key: &str| action.get(key).and_then(Value::as_bool) == Some(true);
         let hits = match (flag("remove"), action.get("update"), text("x-rename")) {
             (true, None, None) => remove_at(document, &steps),
-            (false, Some(update), None) => match text("x-if-missing") {
-                Some(key) => update_unless(document, &steps, update, key),
-                None => update_at(document, &steps, update),
-            },
+            (false, Some(update), None) => {
+                update_at(document, &steps, update, text("x-if-missing"))
+            }
             (false, None, Some(name)) => rename_at(document, &steps, name),
             _ => {
                 let says = "an action needs exactly one of `update`, `remove: true` and `x-rename`";
@@ -105,21 +104,14 @@ fn parse_path(path: &str) -> Result<Vec<Step>, String> {
     Ok(steps)
 }
 
-fn update_at(value: &mut Value, steps: &[Step], update: &Value) -> usize {
+/// Updates the targets; with a key, only those that lack it.
+fn update_at(value: &mut Value, steps: &[Step], update: &Value, missing: Option<&str>) -> usize {
     at_each(value, steps, &|target| {
-        merge(target, update);
-        1
-    })
-}
-
-/// Updates the targets that lack a key.
-fn update_unless(value: &mut Value, steps: &[Step], update: &Value, key: &str) -> usize {
-    at_each(value, steps, &|target| {
-        let is_missing = target.get(key).is_none();
-        if is_missing {
+        let applies = missing.is_none_or(|key| target.get(key).is_none());
+        if applies {
             merge(target, update);
         }
-        usize::from(is_missing)
+        usize::from(applies)
     })
 }
 

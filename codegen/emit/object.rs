@@ -101,7 +101,7 @@ impl<'a> Field<'a> {
         let is_recursive = |target| context.cycles.is_inside(context.name, target);
         let ty = match (constant, rust_type::target(schema)) {
             (true, _) => schema["enum"][0].to_string(),
-            (false, Some(target)) if target == context.name || is_recursive(target) => {
+            (false, Some(target)) if is_recursive(target) => {
                 format!("Box<{target}>")
             }
             (false, _) => rust_type::of(&at, schema)?,

@@ -45,7 +45,8 @@ pub fn durations(document: &mut Value) -> Result<usize> {
     Ok(hits)
 }
 
-fn is_duration(schema: &Value) -> bool {
+/// Whether a schema has the format of a duration.
+pub fn is_duration(schema: &Value) -> bool {
     schema
         .get("format")
         .is_some_and(|format| format == "duration" || format == "time-delta")

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::annotations::BOUNDS;
+use super::durations::is_duration;
 use super::names::rename_schemas;
 use crate::codegen::document::{SCHEMA_PREFIX, schemas, schemas_mut, without};
 use crate::codegen::problem::Result;
@@ -78,17 +79,11 @@ fn meaning(schema: &Value, pairs: &BTreeSet<String>) -> Value {
 /// Removes the half from references to these pairs, and writes durations as numbers.
 fn unsplit(value: Value, pairs: &BTreeSet<String>) -> Value {
     match value {
-        Value::Object(map) => {
-            if map
-                .get("format")
-                .is_some_and(|f| f == "duration" || f == "time-delta")
-            {
-                return json!({ "type": "number" });
-            }
-            map.into_iter()
-                .map(|(key, value)| (key, unsplit(value, pairs)))
-                .collect()
-        }
+        value if is_duration(&value) => json!({ "type": "number" }),
+        Value::Object(map) => map
+            .into_iter()
+            .map(|(key, value)| (key, unsplit(value, pairs)))
+            .collect(),
         Value::Array(items) => items.into_iter().map(|item| unsplit(item, pairs)).collect(),
         Value::String(text) => {
             let target = text.strip_prefix(SCHEMA_PREFIX).unwrap_or_default();

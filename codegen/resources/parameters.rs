@@ -27,16 +27,14 @@ pub fn parameters_impl(
     }
     let id = operation.id()?;
     let all = parameters(operation)?;
-    let is_word =
-        |parameter: &&Parameter<'_>| parameter.is_optional && fixed(method, parameter).is_none();
-    let held = all.iter().filter(|parameter| !parameter.is_optional);
+    let (words, held): (Vec<_>, Vec<_>) = all.iter().partition(|parameter| parameter.is_optional);
     let held: Vec<_> = held
+        .iter()
         .map(|parameter| format!("{}: {}", parameter.name, parameter.owned()))
         .collect();
-    let passed = all.iter().map(|parameter| match fixed(method, parameter) {
-        Some(expression) => format!("fixed {{{expression}}}"),
-        None if parameter.is_optional => format!("word {{{}}}", parameter.name),
-        None => format!("held {{{}}}", parameter.name),
+    let passed = all.iter().map(|parameter| match parameter.is_optional {
+        true => format!("word {}", parameter.name),
+        false => format!("held {}", parameter.name),
     });
     let passed: Vec<_> = passed.collect();
     let mut out = format!(
@@ -45,7 +43,7 @@ pub fn parameters_impl(
         passed.join(", "),
         reply(method, operation)?
     );
-    for word in all.iter().filter(is_word) {
+    for word in words {
         out.push_str(&format!(
             "    {:?} {} [{}],\n",
             word.key,

@@ -106,14 +106,14 @@ macro_rules! count {
 }
 
 /// Defines the query parameters of an operation as a request that a query sends, with a method for each. The operation
-/// takes what is `held` by the query, its `word`s and what is `fixed`.
+/// takes what is `held` by the query, and its `word`s.
 #[allow(
     unused_macros,
     reason = "older documents have no operation with such parameters"
 )]
 macro_rules! parameters {
     (
-        $request:ident $operation:ident ($($held:ident: $held_ty:ty),*) [$($how:ident {$($passed:tt)*}),*] $reply:ty {
+        $request:ident $operation:ident ($($held:ident: $held_ty:ty),*) [$($how:ident $passed:ident),*] $reply:ty {
             $($key:literal $word:ident [$ty:ty],)*
         }
     ) => {
@@ -140,7 +140,7 @@ macro_rules! parameters {
                 _: Option<usize>,
             ) -> BoxFuture<'static, Result<$reply>> {
                 Box::pin(async move {
-                    let reply = raw.$operation($(parameters!(@$how self $($passed)*)),*).await?;
+                    let reply = raw.$operation($(parameters!(@$how self $passed)),*).await?;
                     Ok(reply.into_inner())
                 })
             }
@@ -158,7 +158,6 @@ macro_rules! parameters {
     };
     (@word $this:ident $word:ident) => { $this.$word.as_ref().map(Parameter::passed) };
     (@held $this:ident $held:ident) => { Parameter::passed(&$held) };
-    (@fixed $this:ident $($fixed:tt)*) => { $($fixed)* };
 }
 
 /// Lists the paths of all conditions that a bulk operation can have.

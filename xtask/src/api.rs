@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
 
+use crate::check::target;
 use crate::codegen::emit::ident;
+use crate::structure::read;
 
 /// The text, from the folder of the workspace.
 const TEXT: &str = "xtask/api.txt";
@@ -62,16 +64,14 @@ fn current(root: &Path) -> Result<String, String> {
     if !status.is_ok_and(|status| status.success()) {
         return Err("rustdoc cannot write the public API".to_owned());
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let json = root.join(target).join("doc/prefect_sdk.json");
+    let json = target(root)?.join("doc/prefect_sdk.json");
     let api = public_api::Builder::from_rustdoc_json(json)
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
         .omit_auto_derived_impls(true)
         .build()
         .map_err(|error| format!("rustdoc's JSON cannot be read: {error}"))?;
-    let surface = std::fs::read_to_string(root.join(SURFACE));
-    let generated = Generated::read(&surface.map_err(|error| format!("{SURFACE}: {error}"))?);
+    let generated = Generated::read(&read(&root.join(SURFACE))?);
     let items = api.items().map(ToString::to_string);
     let mut items: Vec<_> = items.filter(|item| !generated.has(item)).collect();
     items.sort();

@@ -1,8 +1,9 @@
 //! Everything that CI runs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::structure::read;
 use crate::{api, licences, links, package, structure};
 
 /// Runs the checks in their order, up to the first that fails.
@@ -29,11 +30,7 @@ pub fn check(root: &Path) -> Result<(), String> {
 
 /// No feature, and each alone.
 fn features(root: &Path) -> Result<Vec<String>, String> {
-    let manifest = std::fs::read_to_string(root.join("Cargo.toml"));
-    let manifest = manifest.map_err(|error| format!("Cargo.toml: {error}"))?;
-    let manifest: toml::Table = manifest
-        .parse()
-        .map_err(|error| format!("Cargo.toml: {error}"))?;
+    let manifest = toml_table(&root.join("Cargo.toml"))?;
     let features = manifest["features"].as_table().into_iter().flatten();
     let each = features
         .map(|(name, _)| name.clone())
@@ -43,13 +40,24 @@ fn features(root: &Path) -> Result<Vec<String>, String> {
 
 /// The test command that the README promises.
 fn readme_test_command(root: &Path) -> Result<String, String> {
-    let readme = std::fs::read_to_string(root.join("README.md"));
-    let readme = readme.map_err(|error| format!("README.md: {error}"))?;
+    let readme = read(&root.join("README.md"))?;
     let mut commands = readme.lines().filter(|line| line.starts_with("cargo test"));
     match (commands.next(), commands.next()) {
         (Some(command), None) => Ok(command.to_owned()),
         _ => Err("README.md must name exactly one test command".to_owned()),
     }
+}
+
+/// A file in TOML.
+pub(crate) fn toml_table(path: &Path) -> Result<toml::Table, String> {
+    let table = read(path)?.parse();
+    table.map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The folder that cargo builds into.
+pub(crate) fn target(root: &Path) -> Result<PathBuf, String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    std::path::absolute(root.join(target)).map_err(|error| error.to_string())
 }
 
 pub(crate) fn run(root: &Path, command: &str) -> Result<(), String> {

@@ -9,14 +9,12 @@ use std::process::Command;
 use serde_json::Value;
 use spdx::{Expression, ParseMode};
 
+use crate::check::toml_table;
+
 /// Fails for a dependency whose licence `deny.toml` does not allow, that does not come from a registry, or that a member of
 /// the workspace has in any version.
 pub fn check(root: &Path) -> Result<(), String> {
-    let rules = std::fs::read_to_string(root.join("deny.toml"));
-    let rules = rules.map_err(|error| format!("deny.toml: {error}"))?;
-    let rules: toml::Table = rules
-        .parse()
-        .map_err(|error| format!("deny.toml: {error}"))?;
+    let rules = toml_table(&root.join("deny.toml"))?;
     let allowed: Vec<&str> = rules["licenses"]["allow"]
         .as_array()
         .into_iter()

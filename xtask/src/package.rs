@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::check::run;
+use crate::check::{run, target};
 use crate::update::sha256;
 
 /// Packs the crate, unpacks it elsewhere, and documents it there with all features, as docs.rs does: without the network, and
 /// without writing beside the sources.
 pub fn check(root: &Path) -> Result<(), String> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let target = std::path::absolute(root.join(target)).map_err(|error| error.to_string())?;
+    let target = target(root)?;
     // Of another version, one would be left.
     let old = format!(
         "rm -f '{}'/prefect-sdk-*.crate",

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::api::{difference, print_difference};
+use crate::check::toml_table;
+use crate::structure::read;
 
 /// The texts of all that users see.
 const TEXTS: [&str; 2] = ["xtask/api.txt", "openapi/surface.txt"];
@@ -11,11 +13,7 @@ const TEXTS: [&str; 2] = ["xtask/api.txt", "openapi/surface.txt"];
 /// Compares the public API with that of the last tag `v…`, and judges the version. (`cargo xtask check` has made sure that
 /// the texts are those of the code.)
 pub fn check(root: &Path) -> Result<(), String> {
-    let manifest =
-        std::fs::read_to_string(root.join("Cargo.toml")).map_err(|error| error.to_string())?;
-    let manifest: toml::Table = manifest
-        .parse()
-        .map_err(|error| format!("Cargo.toml: {error}"))?;
+    let manifest = toml_table(&root.join("Cargo.toml"))?;
     let version = manifest["package"]["version"].as_str().unwrap_or_default();
     if git(root, &["tag", "--list", "v*"])?.trim().is_empty() {
         println!(
@@ -28,8 +26,7 @@ pub fn check(root: &Path) -> Result<(), String> {
     let (mut lost, mut added) = (0, 0);
     for file in TEXTS {
         let old = git(root, &["show", &format!("{tag}:{file}")])?;
-        let new =
-            std::fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"))?;
+        let new = read(&root.join(file))?;
         let (gone, new) = difference(&old, &new);
         println!("{file} since {tag}:");
         print_difference(&gone, &new);

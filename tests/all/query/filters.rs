@@ -161,31 +161,17 @@ async fn runs_are_counted_by_state() {
     let none = count().states(Vec::<StateType>::new()).by_state().await;
     assert!(none.expect("no counts").is_empty());
 
-    let either = FlowRunFilter::new().operator(Operator::Or);
-    let either = client
-        .flow_runs()
-        .count()
-        .flow_runs(either)
-        .by_state()
-        .await;
-    assert!(either.expect_err("alternatives").is_invalid_request());
+    let of = |filter| client.flow_runs().count().flow_runs(filter).by_state();
     let state = FlowRunFilterState::new().operator(Operator::Or);
-    let either = FlowRunFilter::new().state(state);
-    let either = client
-        .flow_runs()
-        .count()
-        .flow_runs(either)
-        .by_state()
-        .await;
-    assert!(either.expect_err("alternatives").is_invalid_request());
+    for either in [
+        FlowRunFilter::new().operator(Operator::Or),
+        FlowRunFilter::new().state(state),
+    ] {
+        let refused = of(either).await.expect_err("alternatives");
+        assert!(refused.is_invalid_request());
+    }
     let others = FlowRunFilterStateType::new().not_any_(StateType::KNOWN[1..].to_vec());
-    let others = FlowRunFilter::new().state(FlowRunFilterState::new().type_(others));
-    let others = client
-        .flow_runs()
-        .count()
-        .flow_runs(others)
-        .by_state()
-        .await;
+    let others = of(FlowRunFilter::new().state(FlowRunFilterState::new().type_(others))).await;
     let others: Vec<_> = others.expect("counts").into_keys().collect();
     assert_eq!(others, StateType::KNOWN[..1]);
     let everywhere = client.flow_runs().count_by_state().await.expect("counts");

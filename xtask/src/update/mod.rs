@@ -12,15 +12,16 @@ pub mod surface;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
+use crate::check::run;
 use crate::codegen::document::{self, Operation, operations};
 use crate::codegen::resources::{Table, unaccounted};
 use crate::codegen::tables::{NAMES, NULLS, RESOURCES, Tables};
 use crate::codegen::{Lowered, lower};
+use crate::structure::read;
 use drift::{Change, drift};
 use making::{Environment, Made, to_yaml};
 use surface::Surface;
@@ -293,14 +294,7 @@ fn finish(root: &Path) -> Result<(), String> {
         "cargo fmt --all",
         "cargo check --quiet --workspace --all-targets --all-features",
     ] {
-        println!("+ {command}");
-        let status = Command::new("bash")
-            .args(["-c", command])
-            .current_dir(root)
-            .status();
-        if !status.is_ok_and(|status| status.success()) {
-            failed.push(format!("`{command}` failed"));
-        }
+        failed.extend(run(root, command).err());
     }
     match failed.is_empty() {
         true => Ok(()),
@@ -358,10 +352,6 @@ fn readme(text: &str, version: &str, count: usize) -> Result<String, String> {
     let row = sentence + row.ok_or_else(missing)?;
     lines[row] = format!("| {version} | all {count} |");
     Ok(lines.join("\n") + "\n")
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn write(path: &Path, text: &[u8]) -> Result<(), String> {
