@@ -4,8 +4,11 @@
 
 pub mod client;
 pub mod error;
+#[cfg(feature = "flows")]
+pub mod flow;
 #[cfg(feature = "local-server")]
 pub mod local_server;
+pub mod logs;
 pub mod query;
 pub mod raw;
 mod resources;
@@ -17,6 +20,8 @@ pub mod types;
 
 pub use client::{Client, ClientBuilder};
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "flows")]
+pub use flow::Flow;
 #[cfg(feature = "local-server")]
 pub use local_server::LocalServer;
 pub use query::{Bulk, Pager, Query};
@@ -24,7 +29,7 @@ pub use query::{Bulk, Pager, Query};
 pub use reqwest;
 pub use resources::{
     admin, artifacts, automations, blocks, collections, concurrency, deployments, ensure, events,
-    flow_runs, flows, logs, saved_searches, schemas, task_runs, variables, work_pools,
+    flow_runs, flows, saved_searches, schemas, task_runs, variables, work_pools,
 };
 pub use retry::RetryPolicy;
 pub use settings::Settings;

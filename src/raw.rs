@@ -48,6 +48,12 @@ impl Client {
         Self::with_transport(self.inner.with_timeout(timeout))
     }
 
+    /// The same operations with another `User-Agent`.
+    #[cfg(feature = "flows")]
+    pub(crate) fn with_user_agent(&self, user_agent: &'static str) -> Self {
+        Self::with_transport(self.inner.with_user_agent(user_agent))
+    }
+
     /// The connections, with the retry policy and the timeout of this client.
     pub(crate) fn channel(&self) -> &Channel {
         self.inner.channel()

@@ -9,7 +9,7 @@ use super::client::Client;
 use crate::error::Result;
 use crate::retry::RetryPolicy;
 use crate::runtime::{Clock, SystemClock};
-use crate::settings::api_url;
+use crate::settings::{ParticipantSettings, api_url};
 use crate::transport::route::Proxy;
 use crate::transport::{Attempt, Interceptor, Observer};
 
@@ -62,6 +62,7 @@ pub struct ClientBuilder {
     pub(super) inherits_credentials: bool,
     /// Explanations that are added to the error when there is no URL.
     pub(super) notes: Vec<String>,
+    pub(super) participant: ParticipantSettings,
 }
 
 impl Default for ClientBuilder {
@@ -88,6 +89,7 @@ impl Default for ClientBuilder {
             observers: Vec::new(),
             inherits_credentials: false,
             notes: Vec::new(),
+            participant: ParticipantSettings::default(),
         }
     }
 }
@@ -299,8 +301,9 @@ impl ClientBuilder {
     /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) when the URL is missing,
     /// malformed or that of a page of Prefect Cloud, a header or credential cannot be sent, the certificates cannot
     /// be read, or a required feature is not compiled in.
-    pub fn build(self) -> Result<Client> {
-        Client::with_config(self.check()?)
+    pub fn build(mut self) -> Result<Client> {
+        let participant = std::mem::take(&mut self.participant);
+        Client::new(self.check()?, participant)
     }
 }
 

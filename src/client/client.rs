@@ -8,6 +8,7 @@ use super::services::{Service, Services};
 use crate::error::{Error, ErrorKind, Result};
 use crate::raw;
 use crate::retry::RetryPolicy;
+use crate::settings::ParticipantSettings;
 use crate::transport::config::Config;
 use crate::transport::{Channel, Transport};
 
@@ -28,12 +29,14 @@ pub struct Client {
     raw: Arc<raw::Client>,
     /// The background services, which all clones share, whatever their retry policy.
     services: Arc<Services>,
+    participant: Arc<ParticipantSettings>,
 }
 
 impl Client {
-    pub(crate) fn with_config(config: Config) -> Result<Self> {
+    pub(super) fn new(config: Config, participant: ParticipantSettings) -> Result<Self> {
         let transport = Transport::new(config)?;
         Ok(Self {
+            participant: Arc::new(participant),
             services: Arc::new(Services::new(transport.clone())),
             raw: Arc::new(raw::Client::with_transport(transport)),
         })
@@ -43,7 +46,14 @@ impl Client {
         Self {
             raw: Arc::new(raw),
             services: Arc::clone(&self.services),
+            participant: Arc::clone(&self.participant),
         }
+    }
+
+    /// The settings of programs whose work is itself a flow run.
+    #[cfg(any(feature = "flows", feature = "logs"))]
+    pub(crate) fn participant(&self) -> &ParticipantSettings {
+        &self.participant
     }
 
     /// Returns this client with another retry policy; everything else is shared.
@@ -120,6 +130,13 @@ impl Client {
     /// The raw client, for work that outlives a borrow of this client.
     pub(crate) fn shared_raw(&self) -> Arc<raw::Client> {
         self.raw.clone()
+    }
+
+    /// This client with the connections of its own thread, for jobs of that thread.
+    #[cfg(feature = "flows")]
+    pub(crate) fn in_background(&self) -> Result<Self> {
+        let background = self.service::<super::Background>()?;
+        Ok(self.with_raw(background.raw_for(self.channel())))
     }
 
     /// The connections of this client, with its retry policy and timeout.

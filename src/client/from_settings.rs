@@ -66,6 +66,7 @@ impl Settings {
         builder = with(builder, self.http2, ClientBuilder::http2);
         builder = with(builder, self.csrf, ClientBuilder::csrf);
         builder = with(builder, self.version_check, ClientBuilder::version_check);
+        builder.participant = self.participant.clone();
         for (name, value) in &self.attribution {
             builder = builder.header(*name, value);
         }

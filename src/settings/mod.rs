@@ -17,6 +17,7 @@ mod number;
 mod origin;
 #[cfg(test)]
 mod parity;
+mod participant;
 mod profile;
 mod resolve;
 #[allow(
@@ -29,5 +30,6 @@ mod toml_file;
 mod value;
 
 pub use origin::Origin;
+pub(crate) use participant::ParticipantSettings;
 pub use settings::{ServerType, Settings};
 pub use sources::Sources;

@@ -1,11 +1,13 @@
 //! Turns the sources into settings: the first layer that has a value wins.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::api_url::without_credentials;
 use super::layer::Layer;
 use super::layers::{AUTH_STRING, HEADERS, KEY, Layers};
 use super::origin::Origin;
+use super::participant::ParticipantSettings;
 use super::settings::{Settings, Shown};
 use super::sources::Sources;
 use super::value::{Parsed, Raw};
@@ -100,6 +102,7 @@ impl Layers {
             csrf: find.flag("PREFECT_CLIENT_CSRF_SUPPORT_ENABLED")?,
             version_check: find.flag("PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED")?,
             headers: find.headers(&mut warnings)?,
+            participant: find.participant()?,
             notes: {
                 notes.extend(find.blank("PREFECT_API_URL"));
                 notes
@@ -155,6 +158,38 @@ impl Resolver<'_> {
 
     fn flag(&mut self, name: &'static str) -> Result<Option<bool>> {
         self.first(name, Raw::boolean, bool::to_string)
+    }
+
+    /// What concerns programs whose work is itself a flow run.
+    fn participant(&mut self) -> Result<ParticipantSettings> {
+        let seconds = |time: &Duration| time.as_secs_f64().to_string();
+        let mut heartbeat = None;
+        for name in [
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY",
+            "PREFECT_RUNNER_HEARTBEAT_FREQUENCY",
+        ] {
+            let found = self.first(name, Raw::timeout, seconds)?;
+            heartbeat = heartbeat.or(found);
+        }
+        let bytes = u32::to_string;
+        Ok(ParticipantSettings {
+            heartbeat,
+            logs_enabled: self.flag("PREFECT_LOGGING_TO_API_ENABLED")?,
+            log_level: self.first("PREFECT_LOGGING_LEVEL", Raw::word, String::clone)?,
+            log_interval: self.first(
+                "PREFECT_LOGGING_TO_API_BATCH_INTERVAL",
+                Raw::timeout,
+                seconds,
+            )?,
+            log_batch_bytes: self.first("PREFECT_LOGGING_TO_API_BATCH_SIZE", Raw::count, bytes)?,
+            log_line_bytes: self.first("PREFECT_LOGGING_TO_API_MAX_LOG_SIZE", Raw::count, bytes)?,
+            cloud_log_line_bytes: self.first("PREFECT_CLOUD_MAX_LOG_SIZE", Raw::count, bytes)?,
+            missing_flow: self.first(
+                "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW",
+                Raw::text,
+                String::clone,
+            )?,
+        })
     }
 
     /// Merges the headers of all layers; if several have the same name, the first wins. Headers that the

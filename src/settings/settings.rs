@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::api_url;
 use super::origin::Origin;
+use super::participant::ParticipantSettings;
 
 /// The settings for reaching Prefect, from the environment, files and profiles.
 ///
@@ -41,6 +42,14 @@ use super::origin::Origin;
 /// | `PREFECT_CLIENT_CSRF_SUPPORT_ENABLED` | `client.csrf_support_enabled` | true |
 /// | `PREFECT_CLIENT_CUSTOM_HEADERS` | `client.custom_headers` | none; those of all sources are merged |
 /// | `PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED` | `client.server_version_check_enabled` | true |
+/// | `PREFECT_FLOWS_HEARTBEAT_FREQUENCY`, or `PREFECT_RUNNER_HEARTBEAT_FREQUENCY` | `flows.heartbeat_frequency` | 180 (seconds) |
+/// | `PREFECT_LOGGING_TO_API_ENABLED` | `logging.to_api.enabled` | true |
+/// | `PREFECT_LOGGING_LEVEL` | `logging.level` | `INFO` |
+/// | `PREFECT_LOGGING_TO_API_BATCH_INTERVAL` | `logging.to_api.batch_interval` | 2 (seconds) |
+/// | `PREFECT_LOGGING_TO_API_BATCH_SIZE` | `logging.to_api.batch_size` | 4,000,000 (bytes) |
+/// | `PREFECT_LOGGING_TO_API_MAX_LOG_SIZE` | `logging.to_api.max_log_size` | 1,000,000 (bytes) |
+/// | `PREFECT_CLOUD_MAX_LOG_SIZE` | `cloud.max_log_size` | 25,000 (bytes) |
+/// | `PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW` | `logging.to_api.when_missing_flow` | `warn` |
 ///
 /// Proxies are always those of the process: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`,
 /// unless the builder overrides them. In a process that a Prefect worker has started, headers identify the
@@ -78,6 +87,7 @@ pub struct Settings {
     pub(crate) csrf: Option<bool>,
     pub(crate) version_check: Option<bool>,
     pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) participant: ParticipantSettings,
     pub(crate) attribution: Vec<(&'static str, String)>,
     pub(super) profile: Option<String>,
     pub(super) profiles_path: Option<PathBuf>,

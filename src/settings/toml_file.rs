@@ -9,11 +9,17 @@ use super::value::Raw;
 use crate::error::{Error, Result};
 
 /// The tables of `prefect.toml`, each with the prefix of the variables that its keys stand for.
-const TABLES: [(&str, &str); 3] = [
+const TABLES: [(&str, &str); 6] = [
     ("api", "PREFECT_API_"),
     ("client", "PREFECT_CLIENT_"),
     ("cloud", "PREFECT_CLOUD_"),
+    ("flows", "PREFECT_FLOWS_"),
+    ("logging", "PREFECT_LOGGING_"),
+    ("runner", "PREFECT_RUNNER_"),
 ];
+
+/// The table in `logging` that has settings of its own.
+const TO_API: &str = "to_api";
 
 /// Reads the settings of a TOML file in the working directory, below this table.
 pub(super) fn read(sources: &Sources, name: &str, below: &[&str]) -> Result<Values> {
@@ -44,7 +50,17 @@ pub(super) fn read(sources: &Sources, name: &str, below: &[&str]) -> Result<Valu
         };
         for (key, value) in settings {
             let name = format!("{prefix}{}", key.to_ascii_uppercase());
-            values.insert(name, Raw::Toml(value.clone()));
+            match value {
+                Value::Table(nested) if key == TO_API => {
+                    for (key, value) in nested {
+                        let name = format!("{name}_{}", key.to_ascii_uppercase());
+                        values.insert(name, Raw::Toml(value.clone()));
+                    }
+                }
+                value => {
+                    values.insert(name, Raw::Toml(value.clone()));
+                }
+            }
         }
     }
     if let Some(path) = table.get("profiles_path") {

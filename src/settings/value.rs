@@ -42,6 +42,14 @@ impl Raw {
         Ok(text.to_owned())
     }
 
+    /// A name, or a number.
+    pub(super) fn word(&self) -> Parsed<String> {
+        match self {
+            Self::Toml(Value::Integer(number)) => Ok(number.to_string()),
+            _ => self.text(),
+        }
+    }
+
     pub(super) fn boolean(&self) -> Parsed<bool> {
         let text = match self {
             Self::Toml(Value::Boolean(value)) => return Ok(*value),

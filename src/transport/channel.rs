@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use reqwest::Request;
+use reqwest::header::{HeaderValue, USER_AGENT};
+
 use super::config::Config;
 use super::connections::{Connections, HttpClients};
 use super::hooks::{Interceptor, Observer};
@@ -19,6 +22,8 @@ pub(crate) struct Channel {
     shared: Arc<Shared>,
     retry: RetryPolicy,
     timeout: Duration,
+    /// The `User-Agent`, if it is not the SDK's own.
+    user_agent: Option<&'static str>,
 }
 
 struct Shared {
@@ -52,6 +57,7 @@ impl Channel {
         Ok(Self {
             retry,
             timeout,
+            user_agent: None,
             shared: Arc::new(Shared {
                 request_factory: connections.request_factory()?.clone(),
                 connections,
@@ -80,6 +86,22 @@ impl Channel {
         Self {
             timeout,
             ..self.clone()
+        }
+    }
+
+    #[cfg(feature = "flows")]
+    pub(crate) fn with_user_agent(&self, user_agent: &'static str) -> Self {
+        Self {
+            user_agent: Some(user_agent),
+            ..self.clone()
+        }
+    }
+
+    /// Sets the `User-Agent` of a request, if it is not the SDK's own.
+    pub(super) fn identify(&self, request: &mut Request) {
+        if let Some(user_agent) = self.user_agent {
+            let user_agent = HeaderValue::from_static(user_agent);
+            request.headers_mut().insert(USER_AGENT, user_agent);
         }
     }
 

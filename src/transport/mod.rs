@@ -112,6 +112,15 @@ impl Transport {
         }
     }
 
+    /// Returns this transport with another `User-Agent`.
+    #[cfg(feature = "flows")]
+    pub(crate) fn with_user_agent(&self, user_agent: &'static str) -> Self {
+        Self {
+            channel: self.channel.with_user_agent(user_agent),
+            ..self.clone()
+        }
+    }
+
     /// The connections, with the retry policy and the timeout of this transport.
     pub(crate) fn channel(&self) -> &Channel {
         &self.channel

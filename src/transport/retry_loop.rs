@@ -72,6 +72,7 @@ impl<'a> RetryLoop<'a> {
     ) -> Result<Self> {
         let refused = |why| Error::invalid_request(why).with_operation(operation.name());
         let mut request = storable::build(operation, request).map_err(refused)?;
+        channel.identify(&mut request);
         let replay = ReplayStrategy::prepare(operation, &mut request);
         let call = Call::new(operation, request, Arc::clone(&channel.config().route));
         Ok(Self {

@@ -5,6 +5,7 @@ mod client;
 mod coverage;
 mod error;
 mod examples;
+mod flow;
 mod local_server;
 mod postgres;
 mod query;

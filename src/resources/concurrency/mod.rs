@@ -22,6 +22,8 @@ mod lease;
 mod lease_manager;
 mod limit_names;
 mod rate_limit;
+#[cfg(feature = "flows")]
+mod renewed_lease;
 mod slot_guard;
 mod slot_request;
 mod stuck_slots;
@@ -34,6 +36,8 @@ pub use acquire::Concurrency;
 pub use generated::{ConcurrencyLimits, GlobalConcurrencyLimits};
 pub use limit_names::IntoLimitNames;
 pub use rate_limit::RateLimit;
+#[cfg(feature = "flows")]
+pub(crate) use renewed_lease::RenewedLease;
 pub use slot_guard::SlotGuard;
 pub use stuck_slots::{HeldLimit, Holders, Remedy, StuckSlots};
 pub use throttled_stream::Throttled;

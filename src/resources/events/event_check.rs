@@ -25,7 +25,7 @@ const RESOURCE_ROLE: &str = "prefect.resource.role";
 
 /// Returns the size of an event's JSON in bytes, or an error if the server would refuse or drop the event,
 /// or be harmed by it.
-pub(super) fn check(event: &Event) -> Result<usize> {
+pub(crate) fn check(event: &Event) -> Result<usize> {
     let bytes = check_limits(event).and_then(|()| size(event));
     bytes.map_err(|error| error.with_operation("create_events"))
 }

@@ -28,6 +28,8 @@ mod stored_events;
 mod subscription;
 
 pub use emitter::{Emitter, EmitterBuilder, EmitterStats, FlushReport, OverflowPolicy};
+#[cfg(feature = "flows")]
+pub(crate) use event_check::check;
 pub use event_update::{EventGap, EventUpdate};
 pub use generated::Events;
 #[cfg(feature = "websocket")]

@@ -1,0 +1,80 @@
+//! `Assignment`: what an attempt is given, and what it tells the future that runs the function.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::attempts::UnderWay;
+use super::context::RunContext;
+use super::flow::FlowOptions;
+use super::handover::Handover;
+use super::heartbeat::{self, Heartbeat};
+use super::obtain::NewRun;
+use super::outcome::Ending;
+use super::run::Run;
+use super::states::BodyEnd;
+use super::stop::Stop;
+use crate::client::{Background, Client};
+use crate::error::Result;
+use crate::types::{Json, State};
+
+/// What the supervisor tells the future that runs the function.
+pub(super) enum Command {
+    /// Read the parameters, and reply with the name of the run if the flow sets it, or what is wrong.
+    Decode(
+        Json,
+        oneshot::Sender<std::result::Result<Option<String>, String>>,
+    ),
+    /// Run the function.
+    Begin(Run),
+    /// The attempt has ended.
+    Ended(Result<Ended>),
+}
+
+/// How an attempt has ended.
+pub(super) struct Ended {
+    pub run_id: Uuid,
+    pub ending: Ending,
+    pub state: Option<Box<State>>,
+    pub signal: Option<u8>,
+}
+
+/// What an attempt is given.
+pub(super) struct Assignment {
+    /// The client of the program, for the function.
+    pub caller: Client,
+    /// The same client with the connections of its own thread.
+    pub client: Client,
+    pub background: Arc<Background>,
+    pub flow: Arc<str>,
+    pub options: FlowOptions,
+    pub run_id: Option<Uuid>,
+    pub new_run: NewRun,
+    pub handover: Handover,
+    pub catches_signals: bool,
+    /// The end of the run that this is a sub-flow of.
+    pub parent: Option<Arc<Stop>>,
+    pub commands: mpsc::UnboundedSender<Command>,
+    pub ends: mpsc::UnboundedReceiver<BodyEnd>,
+    pub under_way: UnderWay,
+}
+
+impl Assignment {
+    /// The time between heartbeats; `None` for no heartbeats.
+    fn heartbeat_interval(&self) -> Option<Duration> {
+        let set = self
+            .options
+            .heartbeat
+            .or(self.client.participant().heartbeat);
+        Some(set.unwrap_or(heartbeat::DEFAULT_INTERVAL)).filter(|every| !every.is_zero())
+    }
+
+    /// Starts the heartbeats of a run.
+    pub(super) fn start_heartbeat(&self, context: &RunContext) -> Option<Heartbeat> {
+        let every = self.heartbeat_interval()?;
+        let (client, context) = (self.client.clone(), context.clone());
+        Some(Heartbeat::start(&self.background, client, context, every))
+    }
+}

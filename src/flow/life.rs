@@ -1,0 +1,352 @@
+//! `Life`: the phases of a run in this process, from PENDING to its end.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use futures_core::future::BoxFuture;
+use futures_util::future::{Either, select};
+use tokio::sync::watch;
+use tracing::Span;
+
+use super::assignment::{Assignment, Command, Ended};
+use super::context::RunContext;
+use super::deployment_lease;
+use super::heartbeat::Heartbeat;
+use super::outcome::Ending;
+use super::phase::{Next, Phase, Verdict};
+use super::proposer::{Decision, Proposer, Terms};
+use super::run::{Run, RunParts};
+use super::states::{self, BodyEnd};
+use super::stop::{Stop, StopReason, StopSignal, Stops};
+use super::watcher::{Told, told};
+use crate::resources::concurrency::RenewedLease;
+use crate::types::{FlowRunResponse, Json, State, StateCreate, StateType};
+
+/// How long a function that was dropped may go on: it may block its thread.
+const DROP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The wait before a run is begun again that another rule of the server's has put back to PENDING.
+const PENDING_PAUSE: Duration = Duration::from_millis(200);
+
+/// The shortest wait for a time that the server has named.
+const MIN_SCHEDULE_WAIT: Duration = Duration::from_secs(1);
+
+/// A run, and what goes on beside it.
+pub(super) struct Life {
+    pub(super) assignment: Assignment,
+    pub(super) proposer: Proposer,
+    pub(super) stops: Stops,
+    pub(super) context: RunContext,
+    pub(super) span: Span,
+    retry_delay: Duration,
+    pub(super) heartbeat: Option<Heartbeat>,
+    pub(super) lease: Option<RenewedLease>,
+    /// Whether the run's state names the lease of a slot of its deployment.
+    has_lease: bool,
+    /// The signal that has asked the process to end.
+    pub(super) signal: Option<u8>,
+    /// Its receivers are updates of artifacts that are not sent yet.
+    pub(super) unsent: Arc<watch::Sender<()>>,
+}
+
+impl Life {
+    pub(super) fn new(
+        assignment: Assignment,
+        proposer: Proposer,
+        stops: Stops,
+        context: RunContext,
+        span: Span,
+        retry_delay: Duration,
+    ) -> Self {
+        Self {
+            assignment,
+            proposer,
+            stops,
+            context,
+            span,
+            retry_delay,
+            heartbeat: None,
+            lease: None,
+            has_lease: false,
+            signal: None,
+            unsent: Arc::default(),
+        }
+    }
+
+    /// Runs the function until the run has ended.
+    pub(super) async fn live(&mut self, run: FlowRunResponse) -> Ended {
+        let parameters = run
+            .parameters
+            .clone()
+            .unwrap_or_else(super::obtain::no_parameters);
+        if let Some(state) = run.state.as_ref() {
+            self.has_lease = deployment_lease::lease_of(state).is_some();
+            if state.type_ == StateType::Scheduled
+                && let Err(ended) = self.claim().await
+            {
+                return self.end(ended).await;
+            }
+        }
+        loop {
+            let tried = match self.start(&parameters).await {
+                Ok(stop) => self.attend(&stop).await,
+                Err(ended) => Err(ended),
+            };
+            let tried = match tried {
+                Ok(state) => self.await_retry(state).await,
+                Err(ended) => Err(ended),
+            };
+            if let Err(ended) = tried {
+                return self.end(ended).await;
+            }
+        }
+    }
+
+    /// Ends an attempt at a run that is over, or is to be cancelled.
+    pub(super) async fn leave(&mut self, run: FlowRunResponse) -> Ended {
+        let state = run.state.as_ref();
+        let ended = match told(&run) {
+            Some(Told::Cancel) => self.cancel().await,
+            Some(Told::AlreadyCancelled) => self.ended(Ending::Cancelled),
+            Some(Told::Suspend) => self.ended(Ending::Suspended),
+            None => {
+                let type_ = state.map_or_else(String::new, |state| state.type_.to_string());
+                self.ended(Ending::Superseded(format!("it is {type_}")))
+            }
+        };
+        self.end(ended).await
+    }
+
+    /// Ends an attempt whose parameters are wrong.
+    pub(super) async fn refuse(&mut self, state: StateCreate) -> Ended {
+        let ended = match self.conclude(state).await {
+            Next::Ended(ended) => ended,
+            Next::Retry(state) => self.ended_in(*state),
+        };
+        self.end(ended).await
+    }
+
+    /// Takes the run, and with it a slot of its deployment.
+    async fn claim(&mut self) -> Phase<()> {
+        loop {
+            match self.propose(StateCreate::pending(), false).await? {
+                Decision::Accepted(state) => {
+                    self.has_lease = deployment_lease::lease_of(&state).is_some();
+                    return Ok(());
+                }
+                Decision::Rejected(state) => self.adopt(state).await?,
+                Decision::Aborted(reason) => return Err(self.superseded(reason)),
+                Decision::Stopped(stop) => self.stopped(stop).await?,
+            }
+        }
+    }
+
+    /// Makes the run RUNNING, and has the function run. Returns what stops it.
+    async fn start(&mut self, parameters: &Json) -> Phase<Arc<Stop>> {
+        let state = loop {
+            match self.propose(StateCreate::running(), self.has_lease).await? {
+                Decision::Accepted(state) => break state,
+                Decision::Rejected(state) if state.type_ == StateType::Scheduled => {
+                    self.adopt(state).await?;
+                    self.claim().await?;
+                }
+                Decision::Rejected(state) => self.adopt(state).await?,
+                Decision::Aborted(reason) => return Err(self.superseded(reason)),
+                Decision::Stopped(stop) => self.stopped(stop).await?,
+            }
+        };
+        self.keep_lease(&state);
+        // The number of this attempt is not in the reply.
+        match self.proposer.read().await {
+            Ok(run) => self.context = RunContext::new(&run, &self.context.flow_name),
+            Err(_) => self.context.run_count += 1,
+        }
+        let RunContext {
+            name, flow_name, ..
+        } = &self.context;
+        self.say(format_args!(
+            "Beginning flow run '{name}' for flow '{flow_name}'"
+        ));
+        self.start_heartbeat();
+        let stop = Arc::new(Stop::default());
+        let run = Run::new(RunParts {
+            client: self.assignment.caller.clone(),
+            background: Arc::clone(&self.assignment.background),
+            context: self.context.clone(),
+            parameters: parameters.clone(),
+            stop: Arc::clone(&stop),
+            stops: self.stops.sender(),
+            unsent: Arc::clone(&self.unsent),
+        });
+        // If this fails, the program has dropped the attempt: that is a stop.
+        let _ = self.assignment.commands.send(Command::Begin(run));
+        Ok(stop)
+    }
+
+    /// Waits for the end of the function, or ends it, and reports that. Returns the state of a run that is to be tried
+    /// again.
+    async fn attend(&mut self, stop: &Stop) -> Phase<State> {
+        let (mut reason, mut end) = (None, None);
+        let client = self.assignment.client.clone();
+        let clock = client.channel().clock();
+        let timeout = self.assignment.options.timeout;
+        let timed_out: BoxFuture<'_, ()> = match timeout {
+            Some(timeout) => clock.sleep(timeout),
+            None => Box::pin(std::future::pending()),
+        };
+        {
+            let stopped = pin!(self.stops.next());
+            let stopped = select(stopped, timed_out);
+            match select(pin!(self.assignment.ends.recv()), stopped).await {
+                Either::Left((ended, _)) => end = ended,
+                Either::Right((Either::Left((stop, _)), _)) => reason = Some(stop),
+                Either::Right((Either::Right(_), _)) => {
+                    reason = Some(StopSignal::Stop(StopReason::TimedOut));
+                }
+            }
+        }
+        if reason.is_none() && end.is_none() {
+            // The future that ran the function is gone.
+            reason = Some(StopSignal::Stop(StopReason::Dropped));
+        }
+        let next = match reason {
+            Some(signal) => {
+                let told = self.judge(signal).await;
+                let end = match end {
+                    None => self.stop_body(stop, &told).await,
+                    end => end,
+                };
+                self.conclude_stopped(told, end).await
+            }
+            None => {
+                self.conclude(states::ended(end.unwrap_or(BodyEnd::Dropped)))
+                    .await
+            }
+        };
+        match next {
+            Next::Retry(state) => Ok(*state),
+            Next::Ended(ended) => Err(ended),
+        }
+    }
+
+    /// Tells the function to end, waits for it for some time, and has it dropped.
+    async fn stop_body(&mut self, stop: &Stop, told: &Verdict) -> Option<BodyEnd> {
+        let client = self.assignment.client.clone();
+        let clock = client.channel().clock();
+        let reason = told.reason();
+        let has_time = !matches!(reason, StopReason::TimedOut | StopReason::Dropped);
+        let mut grace = stop.begin(reason, self.assignment.options.grace);
+        if !has_time {
+            grace = Duration::ZERO;
+        }
+        if !grace.is_zero() {
+            let hurry =
+                pin!(async { while !matches!(self.stops.next().await, StopSignal::Hurry) {} });
+            let over = select(clock.sleep(grace), hurry);
+            if let Either::Left((Some(end), _)) =
+                select(pin!(self.assignment.ends.recv()), over).await
+            {
+                return Some(end);
+            }
+        }
+        stop.drop_body();
+        let dropped = tokio::time::timeout(DROP_TIMEOUT, self.assignment.ends.recv());
+        dropped.await.ok().flatten()
+    }
+
+    /// Waits until the run is to be tried again, unless something else has become of it.
+    async fn await_retry(&mut self, state: State) -> Phase<()> {
+        let seconds = self.retry_delay.as_secs_f64();
+        self.say(format_args!("Retrying in {seconds} s"));
+        // The server gives the slot up, or keeps it.
+        if deployment_lease::lease_of(&state).is_none() {
+            (self.lease, self.has_lease) = (None, false);
+        }
+        // The process lives, and only this tells.
+        self.start_heartbeat();
+        self.pause(self.retry_delay).await?;
+        let run = match self.proposer.read().await {
+            Ok(run) => run,
+            Err(error) => return Err(self.unreported(error)),
+        };
+        let now = run.state.as_ref();
+        if now.is_some_and(|now| now.id == state.id) {
+            return Ok(());
+        }
+        // Whoever has cancelled or rescheduled it: RUNNING would be accepted all the same.
+        match told(&run) {
+            Some(Told::Cancel) => Err(self.cancel().await),
+            Some(Told::AlreadyCancelled) => Err(self.ended(Ending::Cancelled)),
+            Some(Told::Suspend) => Err(self.ended(Ending::Suspended)),
+            None => {
+                let name = run.state_name.as_deref().unwrap_or("in no state");
+                Err(self.superseded(format!("it is {name} now")))
+            }
+        }
+    }
+
+    /// Goes on with a run that the server has put into another state than was proposed.
+    async fn adopt(&mut self, state: State) -> Phase<()> {
+        match state.type_ {
+            StateType::Pending => self.pause(PENDING_PAUSE).await,
+            StateType::Scheduled => {
+                let details = state.state_details.as_ref();
+                let due = details.and_then(|details| *details.scheduled_time);
+                let left = due.and_then(|due| (due - Utc::now()).to_std().ok());
+                self.pause(left.unwrap_or_default().max(MIN_SCHEDULE_WAIT))
+                    .await
+            }
+            StateType::Cancelling => Err(self.cancel().await),
+            _ => Err(self.ended_in(state)),
+        }
+    }
+
+    /// Waits, unless the run is stopped meanwhile.
+    async fn pause(&mut self, time: Duration) -> Phase<()> {
+        let client = self.assignment.client.clone();
+        let mut sleep = client.channel().clock().sleep(time);
+        loop {
+            let stop = match select(&mut sleep, pin!(self.stops.next())).await {
+                Either::Left(_) => return Ok(()),
+                Either::Right((stop, _)) => stop,
+            };
+            self.stopped(stop).await?;
+        }
+    }
+
+    async fn propose(&mut self, state: StateCreate, keeps_lease: bool) -> Phase<Decision> {
+        let terms = Terms {
+            patience: self.patience(),
+            stops: Some(&mut self.stops),
+            keeps_lease,
+        };
+        let decided = self.proposer.propose(state, terms).await;
+        decided.map_err(|error| self.unreported(error))
+    }
+
+    /// Has the lease renewed that the state names, if the server keeps it for that.
+    fn keep_lease(&mut self, state: &State) {
+        let Some(lease) = deployment_lease::lease_of(state).filter(|_| self.has_lease) else {
+            self.lease = None;
+            return;
+        };
+        if self.lease.as_ref().is_some_and(|kept| kept.id() == lease) {
+            return;
+        }
+        let (client, background) = (&self.assignment.client, &self.assignment.background);
+        let now = client.channel().clock().now();
+        let kept = deployment_lease::keep(client, background, lease, now, self.stops.sender());
+        match kept {
+            Ok(kept) => self.lease = Some(kept),
+            Err(error) => tracing::warn!(%lease, %error, "a lease is not renewed"),
+        }
+    }
+
+    fn start_heartbeat(&mut self) {
+        if self.heartbeat.is_none() {
+            self.heartbeat = self.assignment.start_heartbeat(&self.context);
+        }
+    }
+}

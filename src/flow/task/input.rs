@@ -1,0 +1,50 @@
+//! What tasks take: from other tasks, which makes edges in the graph, and anything else.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::output::Output;
+use crate::types::Json;
+
+/// What a task can take: the [`Output`] of another task, or any value that serde can serialize, of which only the kind is
+/// shown.
+pub trait TaskInput {
+    /// What is recorded of this input.
+    #[doc(hidden)]
+    fn sources(&self) -> Vec<Source>;
+}
+
+/// Where an input comes from.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct Source(pub(super) Value);
+
+impl Source {
+    pub(super) fn task_run(id: Uuid) -> Self {
+        Self(json!({ "input_type": "task_run", "id": id }))
+    }
+}
+
+impl<T> TaskInput for Output<T> {
+    fn sources(&self) -> Vec<Source> {
+        vec![Source::task_run(self.task_run_id())]
+    }
+}
+
+impl<T: Serialize + ?Sized> TaskInput for T {
+    fn sources(&self) -> Vec<Source> {
+        // The kinds by the names that Python has for them.
+        let kind = match Json::new(self).as_ref().map(Json::as_str) {
+            Ok("true" | "false") => "bool",
+            Ok("null") => "NoneType",
+            Ok(text) if text.starts_with('"') => "str",
+            Ok(text) if text.starts_with('[') => "list",
+            Ok(text) if text.starts_with('{') => "dict",
+            Ok(text) if text.contains(['.', 'e', 'E']) => "float",
+            Ok(_) => "int",
+            Err(_) => "object",
+        };
+        vec![Source(json!({ "input_type": "constant", "type": kind }))]
+    }
+}
