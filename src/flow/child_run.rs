@@ -7,7 +7,7 @@ use futures_core::future::BoxFuture;
 use uuid::Uuid;
 
 use super::run::Run;
-use super::task::Output;
+use super::task::{Output, OutputOf};
 use crate::client::Client;
 use crate::error::Result;
 use crate::resources::deployments::{DeploymentRef, RunDeployment};
@@ -76,7 +76,7 @@ impl ChildRun {
         let task_run = track(self.run.client(), self.run.id(), &self.name).await?;
         let handle = self.deployment.parent_task_run(task_run).send().await?;
         let ended = handle.wait().await?;
-        Ok(Output::new(ended, task_run))
+        Ok(Output::new(ended, OutputOf::FlowRun(handle.id())))
     }
 }
 

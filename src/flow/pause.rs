@@ -110,26 +110,21 @@ impl Pause {
     /// # }
     /// ```
     pub async fn input<T: DeserializeOwned>(self, schema: impl Into<Json>) -> Result<T> {
-        let schema: Json = schema.into();
         let (run, keys) = (self.run.clone(), InputKeys::new(&self.key));
-        let inputs = || run.client().flow_runs().inputs(run.id());
-        if inputs().get_opt(&keys.response).await?.is_none() {
-            let schema = CreateFlowRunInputRequest::new(keys.schema.clone(), schema.as_str());
-            // A run that begins anew has it already.
-            match inputs().create(&schema).await {
-                Err(error) if !error.is_conflict() => return Err(error),
-                _ => {}
-            }
-        }
-        self.pause(Some(keys.clone())).await?;
-        let value = inputs().get(&keys.response).await?;
+        let form = Form {
+            keys: keys.clone(),
+            schema: schema.into(),
+        };
+        self.pause(Some(form)).await?;
+        let inputs = run.client().flow_runs().inputs(run.id());
+        let value = inputs.get(&keys.response).await?;
         serde_json::from_str(&value).map_err(|error| {
             let what = "the input with which the run was resumed is of another type";
             Error::new(ErrorKind::Decode, what).with_source(error)
         })
     }
 
-    async fn pause(self, inputs: Option<InputKeys>) -> Result<()> {
+    async fn pause(self, form: Option<Form>) -> Result<()> {
         let Self {
             run,
             key,
@@ -146,9 +141,9 @@ impl Pause {
             let too_long = || Error::invalid_request("a pause cannot last so long");
             details = details.pause_timeout(until.ok_or_else(too_long)?);
         }
-        if let Some(keys) = inputs {
-            let keys = [("schema", keys.schema), ("response", keys.response)];
-            let keys = keys.map(|(name, key)| (name.to_owned(), key));
+        if let Some(Form { keys, .. }) = &form {
+            let keys = [("schema", &keys.schema), ("response", &keys.response)];
+            let keys = keys.map(|(name, key)| (name.to_owned(), key.clone()));
             details = details.run_input_keyset(BTreeMap::from(keys));
         }
         let name = if suspends { "Suspended" } else { "Paused" };
@@ -158,11 +153,17 @@ impl Pause {
         let proposal = SetFlowRunStateRequest::new(state);
         let flow_runs = run.client().flow_runs();
         let reason = match flow_runs.set_state(run.id(), &proposal).await?.outcome() {
-            ProposalOutcome::Accepted(_) if suspends => {
-                run.request_stop(StopReason::Suspended);
-                return std::future::pending().await;
+            ProposalOutcome::Accepted(_) => {
+                if let Some(form) = form {
+                    // Only now: a pause deletes what its keys had before.
+                    form.publish(&run).await?;
+                }
+                if suspends {
+                    run.request_stop(StopReason::Suspended);
+                    return std::future::pending().await;
+                }
+                return resumed(&run).await;
             }
-            ProposalOutcome::Accepted(_) => return resumed(&run).await,
             // It has been resumed before: this is the run begun anew.
             ProposalOutcome::Rejected { state, .. }
                 if state
@@ -201,6 +202,20 @@ async fn resumed(run: &Run) -> Result<()> {
         // The supervisor sees it, too, and ends the function.
         Some(StateType::Cancelling | StateType::Cancelled) => std::future::pending().await,
         _ => Ok(()),
+    }
+}
+
+/// What whoever resumes a run is asked for.
+struct Form {
+    keys: InputKeys,
+    schema: Json,
+}
+
+impl Form {
+    async fn publish(&self, run: &Run) -> Result<()> {
+        let schema = CreateFlowRunInputRequest::new(self.keys.schema.clone(), self.schema.as_str());
+        let inputs = run.client().flow_runs().inputs(run.id());
+        inputs.create(&schema).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
@@ -91,14 +91,17 @@ async fn update(
     mut done: watch::Receiver<f64>,
     mut dropped: oneshot::Receiver<()>,
 ) {
+    let mut is_dropped = false;
     while done.changed().await.is_ok() {
         let now = *done.borrow_and_update();
         let artifact = Artifact::progress(now * 100.0);
         if let Err(error) = client.artifacts().update(id, &artifact.into()).await {
             tracing::warn!(artifact = %id, %error, "a progress could not be updated");
         }
-        let pause = client.channel().clock().sleep(UPDATE_INTERVAL);
-        select(pause, &mut dropped).await;
+        if !is_dropped {
+            let pause = client.channel().clock().sleep(UPDATE_INTERVAL);
+            is_dropped = matches!(select(pause, &mut dropped).await, Either::Right(_));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::attempt::Attempt;
 use super::child_run::track;
 use super::flow::{BoxError, Flow};
 use super::run::Run;
-use super::task::Output;
+use super::task::{Output, OutputOf};
 use crate::types::Json;
 
 /// A flow that runs within this run, as a run of its own: see [`Run::subflow`]. `.await` runs it.
@@ -76,8 +76,9 @@ where
         Box::pin(async move {
             let task_run = track(self.run.client(), self.run.id(), &self.name).await?;
             let attempt = self.attempt.below(Arc::clone(self.run.stop()), task_run);
-            let value = attempt.await?.into_result()?;
-            Ok(Output::new(value, task_run))
+            let outcome = attempt.await?;
+            let from = OutputOf::FlowRun(outcome.run_id());
+            Ok(Output::new(outcome.into_result()?, from))
         })
     }
 }

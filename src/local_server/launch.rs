@@ -32,6 +32,7 @@ pub(super) struct Launch<'a> {
     pub template: Option<&'a Path>,
     pub env: &'a BTreeMap<String, String>,
     pub auth_string: Option<&'a str>,
+    pub has_ui: bool,
 }
 
 impl Launch<'_> {
@@ -53,7 +54,8 @@ impl Launch<'_> {
     }
 
     async fn attempt(&self, port: u16) -> Result<(ServerProcess, ClientBuilder)> {
-        let mut process = ServerProcess::spawn(self.python, port, self.template, self.env)?;
+        let mut process =
+            ServerProcess::spawn(self.python, port, self.template, self.env, self.has_ui)?;
         let path = self.env.get(BASE_PATH).map_or("/api", String::as_str);
         let mut client = Client::builder()
             .api_url(format!("http://127.0.0.1:{port}{path}"))

@@ -19,6 +19,7 @@ pub struct LocalServerBuilder {
     port: Option<u16>,
     auth_string: Option<String>,
     csrf: bool,
+    ui: bool,
     database_url: Option<String>,
     env: BTreeMap<String, String>,
 }
@@ -68,6 +69,12 @@ impl LocalServerBuilder {
     /// Whether the server requires CSRF tokens, which [`Client`](crate::Client) sends; off if not set.
     pub fn csrf(mut self, on: bool) -> Self {
         self.csrf = on;
+        self
+    }
+
+    /// Whether the server has its pages for browsers, at its URL without `/api`; off if not set.
+    pub fn ui(mut self, on: bool) -> Self {
+        self.ui = on;
         self
     }
 
@@ -129,6 +136,7 @@ impl LocalServerBuilder {
             template: template.as_deref(),
             env: &environment,
             auth_string: self.auth_string.as_deref(),
+            has_ui: self.ui,
         };
         let (process, client) = launch.start(self.port).await?;
         Ok(LocalServer {
@@ -165,6 +173,7 @@ impl fmt::Debug for LocalServerBuilder {
             .field("python", &self.python)
             .field("port", &self.port)
             .field("csrf", &self.csrf)
+            .field("ui", &self.ui)
             .field("env", &self.env.keys())
             .finish_non_exhaustive()
     }

@@ -29,6 +29,7 @@ impl ServerProcess {
         port: u16,
         template: Option<&Path>,
         env: &BTreeMap<String, String>,
+        has_ui: bool,
     ) -> Result<Self> {
         let temporary = std::env::temp_dir();
         let temporary = temporary.canonicalize().unwrap_or(temporary);
@@ -49,7 +50,8 @@ impl ServerProcess {
         command.arg("-c").arg(SUPERVISOR).arg(&home).arg(python);
         // Prefect 3.0 has no `python -m prefect`.
         command.args(["-c", "from prefect.cli import app; app()"]);
-        command.args(["server", "start", "--host", "127.0.0.1", "--no-ui"]);
+        command.args(["server", "start", "--host", "127.0.0.1"]);
+        command.arg(if has_ui { "--ui" } else { "--no-ui" });
         command.arg("--port").arg(port.to_string());
         // The variables of this shell are meant for another server.
         for (name, _) in std::env::vars_os() {
@@ -65,6 +67,8 @@ impl ServerProcess {
         command
             .current_dir(&home)
             .env("PREFECT_HOME", &home)
+            // Otherwise the pages ask the port 4200, whatever port they are from.
+            .env("PREFECT_UI_API_URL", format!("http://127.0.0.1:{port}/api"))
             .env("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
             .env("DO_NOT_TRACK", "1")
             .env("PYTHONUNBUFFERED", "1");

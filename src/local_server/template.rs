@@ -31,6 +31,7 @@ pub(super) async fn ensure(python: &Path) -> Result<PathBuf> {
         template: None,
         env: &env,
         auth_string: None,
+        has_ui: false,
     };
     // The server registers its blocks before it answers, so they are in the database by then.
     let (process, _client) = launch.start(None).await?;

@@ -11,7 +11,7 @@ use tracing::{Instrument as _, Span};
 
 use super::error::TaskError;
 use super::options::TaskOptions;
-use super::output::Output;
+use super::output::{Output, OutputOf};
 use super::record::{TaskRecord, TaskState};
 use super::reporter::Reporter;
 use super::task::Task;
@@ -140,7 +140,7 @@ impl Execution {
     /// Reports that the task has returned a value.
     pub(super) fn complete<T>(mut self, value: T) -> Output<T> {
         self.end(TaskState::new(StateType::Completed, "Completed"));
-        Output::new(value, self.record.id)
+        Output::new(value, OutputOf::TaskRun(self.record.id))
     }
 
     /// Reports a failure, and waits if the task is to be tried again.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::output::Output;
+use super::output::{Output, OutputOf};
 use crate::types::Json;
 
 /// What a task can take: the [`Output`] of another task, or any value that serde can serialize, of which only the kind is
@@ -28,7 +28,10 @@ impl Source {
 
 impl<T> TaskInput for Output<T> {
     fn sources(&self) -> Vec<Source> {
-        vec![Source::task_run(self.task_run_id())]
+        vec![match self.from() {
+            OutputOf::TaskRun(id) => Source::task_run(id),
+            OutputOf::FlowRun(id) => Source(json!({ "input_type": "flow_run", "id": id })),
+        }]
     }
 }
 

@@ -18,5 +18,6 @@ pub use builder::TaskBuilder;
 pub use error::TaskError;
 pub use input::TaskInput;
 pub use output::Output;
+pub(super) use output::OutputOf;
 pub(super) use reporter::Reporter;
 pub use task::Task;

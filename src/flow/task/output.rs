@@ -11,17 +11,40 @@ use uuid::Uuid;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Output<T> {
     value: T,
-    task_run_id: Uuid,
+    from: OutputOf,
+}
+
+/// The run that has returned a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum OutputOf {
+    TaskRun(Uuid),
+    /// A sub-flow: the graph knows it by this id, not by that of the task run that stands for it.
+    FlowRun(Uuid),
 }
 
 impl<T> Output<T> {
-    pub(crate) fn new(value: T, task_run_id: Uuid) -> Self {
-        Self { value, task_run_id }
+    pub(crate) fn new(value: T, from: OutputOf) -> Self {
+        Self { value, from }
     }
 
-    /// The id of the task run that has returned this.
-    pub fn task_run_id(&self) -> Uuid {
-        self.task_run_id
+    /// The id of the task run that has returned this, if it was a task.
+    pub fn task_run_id(&self) -> Option<Uuid> {
+        match self.from {
+            OutputOf::TaskRun(id) => Some(id),
+            OutputOf::FlowRun(_) => None,
+        }
+    }
+
+    /// The id of the flow run that has returned this, if it was a sub-flow.
+    pub fn flow_run_id(&self) -> Option<Uuid> {
+        match self.from {
+            OutputOf::FlowRun(id) => Some(id),
+            OutputOf::TaskRun(_) => None,
+        }
+    }
+
+    pub(super) fn from(&self) -> OutputOf {
+        self.from
     }
 
     /// The value alone.

@@ -1,8 +1,10 @@
 //! `Automation`: defines which actions to take when events happen, or do not.
 
+use std::time::Duration;
+
 use super::{actions, trigger};
 use crate::error::{Error, Result};
-use crate::types::{Action, AutomationCreate, AutomationUpdate, Trigger};
+use crate::types::{Action, AutomationCreate, AutomationUpdate, StateType, Trigger};
 
 /// The definition of an automation: a trigger, and the actions that it starts.
 ///
@@ -67,6 +69,41 @@ impl Automation {
             on_trigger: None,
             on_resolve: None,
         }
+    }
+
+    /// An automation that sets a flow run to CRASHED when its process has sent no heartbeat for so long, which should be
+    /// that of three heartbeats: 90 s for those of 30 s, 540 s for the default of 180 s. The server measures 10 s at least.
+    ///
+    /// Heartbeats are sent by Prefect's own client, and by the flows of this SDK (feature `flows`), also while a run waits to
+    /// be tried again. A run that is paused or suspended in Python sends none: it is crashed, too, if that lasts longer.
+    ///
+    /// ```no_run
+    /// # async fn example(client: prefect_sdk::Client) -> prefect_sdk::Result<()> {
+    /// use std::time::Duration;
+    /// use prefect_sdk::automations::Automation;
+    ///
+    /// let automation = Automation::crash_zombie_runs(Duration::from_secs(90)).build()?;
+    /// client.automations().create(&automation).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn crash_zombie_runs(within: Duration) -> Self {
+        const HEARTBEAT: &str = "prefect.flow-run.heartbeat";
+
+        let silence = trigger::absence_of(HEARTBEAT)
+            .after(HEARTBEAT)
+            .or("prefect.flow-run.Completed")
+            .or("prefect.flow-run.Failed")
+            .or("prefect.flow-run.Cancelled")
+            .or("prefect.flow-run.Crashed")
+            .matching("prefect.resource.id", "prefect.flow-run.*")
+            .for_each("prefect.resource.id")
+            .within(within);
+        let crash = actions::change_flow_run_state(StateType::Crashed)
+            .message("Flow run marked as crashed due to missing heartbeats.");
+        Self::named("Crash zombie flow runs")
+            .when(silence)
+            .then(crash)
     }
 
     /// Sets the description.

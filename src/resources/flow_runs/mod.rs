@@ -28,6 +28,7 @@ mod next_poll;
 mod pause;
 mod poll_plan;
 mod proposal;
+mod result;
 mod retry;
 mod run_poller;
 mod run_subscription;

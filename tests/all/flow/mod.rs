@@ -1,9 +1,13 @@
 //! Flow runs whose function is this process, on real servers.
 
 mod cancelling;
+mod children;
 mod ending;
+mod faults;
 mod handed;
 mod lines;
+mod pausing;
+mod process;
 mod tasks;
 
 use prefect_sdk::Client;

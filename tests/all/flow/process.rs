@@ -1,0 +1,209 @@
+//! A process that was started for a run, and the signals that it gets.
+
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use prefect_sdk::flow::{BoxError, Run};
+use prefect_sdk::types::{
+    DeploymentCreate, DeploymentFlowRunCreate, FlowCreate, FlowRunCreate, StateCreate, StateType,
+};
+use prefect_sdk::{Client, Flow};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::states;
+use crate::support::{live, unique};
+
+/// The arguments by which this test binary is such a process.
+pub const PROGRAM: [&str; 3] = [
+    "--exact",
+    "flow::process::a_program_that_is_started_for_a_run",
+    "--nocapture",
+];
+
+/// Not a test by itself: others run it in another process.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_started_for_a_run() {
+    if std::env::var_os("PREFECT__FLOW_RUN_ID").is_none() {
+        return;
+    }
+    let client = Client::from_env().expect("a client");
+    let flow = Flow::new("program", |run: Run, parameters: Value| async move {
+        match parameters["end"].as_str() {
+            Some("fail") => Err::<Value, BoxError>("told to fail".into()),
+            Some("abort") => std::process::abort(),
+            Some("wait") => std::future::pending().await,
+            Some("deaf") => loop {
+                std::thread::sleep(Duration::from_secs(1));
+            },
+            Some("tidy") => {
+                let reason = run.cancelled().await;
+                Ok(json!(reason.to_string()))
+            }
+            _ => {
+                let task = run
+                    .task("greet")
+                    .run(|_| async { Ok::<_, BoxError>("hello") });
+                Ok(json!({ "said": *task.await? }))
+            }
+        }
+    });
+    let outcome = client
+        .attempt(&flow.heartbeat(Duration::from_secs(1)))
+        .await;
+    std::process::exit(outcome.map_or(1, |outcome| outcome.exit_code().into()));
+}
+
+/// Starts the program for a new run whose function ends in this way.
+async fn start(client: &Client, end: &str, variables: &[(&str, &str)]) -> (Child, Uuid) {
+    let flow = client
+        .flows()
+        .create(&FlowCreate::new(unique("flow")))
+        .await
+        .expect("a flow")
+        .id;
+    let run = FlowRunCreate::new(flow)
+        .parameters(json!({ "end": end }))
+        .state(StateCreate::pending());
+    let run = client.flow_runs().create(&run).await.expect("a run").id;
+    (start_for(client, run, variables), run)
+}
+
+fn start_for(client: &Client, run: Uuid, variables: &[(&str, &str)]) -> Child {
+    Command::new(std::env::current_exe().expect("this test binary"))
+        .args(PROGRAM)
+        .env("PREFECT_API_URL", client.api_url())
+        .env("PREFECT__FLOW_RUN_ID", run.to_string())
+        .envs(variables.iter().copied())
+        .spawn()
+        .expect("runs")
+}
+
+async fn until_running(client: &Client, run: Uuid) {
+    let running = client
+        .flow_runs()
+        .wait(run)
+        .until(|run| run.state_type.as_ref() == Some(&StateType::Running));
+    running.await.expect("running");
+}
+
+fn signal(program: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([name, &program.id().to_string()])
+        .status();
+    assert!(sent.expect("kill").success());
+}
+
+async fn ended(mut program: Child) -> ExitStatus {
+    let ended = tokio::task::spawn_blocking(move || program.wait());
+    ended.await.expect("no panic").expect("ended")
+}
+
+#[tokio::test]
+async fn its_exit_code_says_how_the_run_has_ended() {
+    let client = live().await;
+    for (end, code, last) in [("", 0, "Completed"), ("fail", 1, "Failed")] {
+        let (program, run) = start(&client, end, &[]).await;
+        assert_eq!(ended(program).await.code(), Some(code));
+        assert_eq!(states(&client, run).await, ["Pending", "Running", last]);
+    }
+}
+
+#[tokio::test]
+async fn a_signal_crashes_the_run_and_is_in_the_exit_code() {
+    let client = live().await;
+    for (name, code, message) in [
+        (
+            "-TERM",
+            143,
+            "Execution was aborted by a termination signal.",
+        ),
+        ("-INT", 130, "Execution was aborted by an interrupt signal."),
+    ] {
+        let (program, run) = start(&client, "wait", &[]).await;
+        until_running(&client, run).await;
+        signal(&program, name);
+        assert_eq!(ended(program).await.code(), Some(code));
+        assert_eq!(
+            states(&client, run).await,
+            ["Pending", "Running", "Crashed"]
+        );
+        let state = client
+            .flow_runs()
+            .handle(run)
+            .state()
+            .await
+            .expect("a state");
+        assert_eq!(state.message.as_deref(), Some(message));
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_ends_in_time_after_a_signal_completes_its_run() {
+    let client = live().await;
+    let (program, run) = start(&client, "tidy", &[]).await;
+    until_running(&client, run).await;
+    signal(&program, "-TERM");
+    assert_eq!(ended(program).await.code(), Some(0));
+    let said: String = client.flow_runs().result(run).await.expect("a result");
+    assert_eq!(said, "the process was asked to end");
+}
+
+#[tokio::test]
+async fn a_signal_to_a_run_that_is_to_be_cancelled_cancels_it() {
+    let client = live().await;
+    // The function blocks its thread: the run is cancelled all the same, and the signal before the poll does it.
+    let (program, run) = start(&client, "deaf", &[]).await;
+    until_running(&client, run).await;
+    client.flow_runs().cancel(run).await.expect("cancelling");
+    signal(&program, "-TERM");
+    client.flow_runs().wait(run).await.expect("ended");
+    assert_eq!(
+        states(&client, run).await,
+        ["Pending", "Running", "Cancelling", "Cancelled"]
+    );
+    signal(&program, "-KILL");
+    ended(program).await;
+}
+
+#[tokio::test]
+async fn a_signal_may_leave_the_run_to_another_process() {
+    let client = live().await;
+    let flow = client
+        .flows()
+        .create(&FlowCreate::new(unique("flow")))
+        .await
+        .expect("a flow")
+        .id;
+    let deployment = DeploymentCreate::new("rescheduled", flow);
+    let deployment = client
+        .deployments()
+        .create(&deployment)
+        .await
+        .expect("a deployment")
+        .id;
+    for (behavior, code, last) in [
+        ("reschedule", 0, "AwaitingRetry"),
+        ("relinquish", 143, "Running"),
+    ] {
+        let run = DeploymentFlowRunCreate::new().parameters(json!({ "end": "wait" }));
+        let run = client
+            .deployments()
+            .create_flow_run(deployment, &run)
+            .await
+            .expect("a run")
+            .id;
+        let program = start_for(
+            &client,
+            run,
+            &[("PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR", behavior)],
+        );
+        until_running(&client, run).await;
+        signal(&program, "-TERM");
+        assert_eq!(ended(program).await.code(), Some(code), "{behavior}");
+        assert_eq!(
+            states(&client, run).await.last().map(String::as_str),
+            Some(last)
+        );
+    }
+}
