@@ -27,8 +27,8 @@ pub(super) enum Command {
         Json,
         oneshot::Sender<std::result::Result<Option<String>, String>>,
     ),
-    /// Run the function.
-    Begin(Run),
+    /// Run the function, for the time with this number.
+    Begin(u32, Run),
     /// The attempt has ended.
     Ended(Result<Ended>),
 }
@@ -57,7 +57,8 @@ pub(super) struct Assignment {
     /// The end of the run that this is a sub-flow of.
     pub parent: Option<Arc<Stop>>,
     pub commands: mpsc::UnboundedSender<Command>,
-    pub ends: mpsc::UnboundedReceiver<BodyEnd>,
+    /// The ends of the function, each with the number of its time.
+    pub ends: mpsc::UnboundedReceiver<(u32, BodyEnd)>,
     pub under_way: UnderWay,
 }
 

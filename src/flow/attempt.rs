@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::IntoFuture;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
@@ -138,14 +139,26 @@ where
     P: DeserializeOwned + Send + 'static,
     T: Serialize + Send + 'static,
 {
+    /// What the environment says of the run, and its id; none for a new run.
+    fn run_of(&self, attempts: &Attempts) -> Result<(Handover, Option<Uuid>)> {
+        let handover = Handover::from_env()?;
+        let wanted = self.run_id.or(handover.run_id.filter(|_| !self.is_new));
+        // What a supervisor says of one run is for the first attempt at that run alone.
+        let is_handed = wanted.is_some() && wanted == handover.run_id;
+        match is_handed && attempts.take_handover() {
+            true => Ok((handover, wanted)),
+            false => Ok((handover.of_no_run(), self.run_id)),
+        }
+    }
+
     async fn make(self) -> Result<Outcome<T>> {
-        let flow = self.flow;
+        let flow = self.flow.clone();
         flow.options().check(flow.name())?;
-        let handover = match self.parent {
-            None => Handover::from_env()?,
-            Some(_) => Handover::default(),
+        let attempts = self.client.service::<Attempts>()?;
+        let (handover, run_id) = match self.parent {
+            None => self.run_of(&attempts)?,
+            Some(_) => (Handover::default(), None),
         };
-        let handed = handover.run_id.filter(|_| !self.is_new);
         let (commands, mut received) = mpsc::unbounded_channel();
         let (ends, ended) = mpsc::unbounded_channel();
         let background = self.client.service::<Background>()?;
@@ -154,14 +167,14 @@ where
             background: Arc::clone(&background),
             flow: flow.name().into(),
             options: flow.options().clone(),
-            run_id: self.run_id.or(handed),
+            run_id,
             new_run: self.new_run,
             handover,
             catches_signals: self.catches_signals,
             parent: self.parent,
             commands,
             ends: ended,
-            under_way: self.client.service::<Attempts>()?.begin(),
+            under_way: attempts.begin(),
             caller: self.client,
         };
         background.spawn(assignment.supervise());
@@ -169,23 +182,29 @@ where
         while let Some(command) = received.recv().await {
             match command {
                 Command::Decode(json, reply) => {
-                    let decoded = decode::<P>(&json);
-                    let name = decoded
-                        .as_ref()
-                        .map(|it| flow.name_of(it))
-                        .map_err(Clone::clone);
-                    parameters = decoded.ok();
+                    let decoded = catch_panic(|| {
+                        let parameters = decode::<P>(&json)?;
+                        let name = flow.name_of(&parameters);
+                        Ok((parameters, name))
+                    });
+                    let name = match decoded {
+                        Ok((decoded, name)) => {
+                            parameters = Some(decoded);
+                            Ok(name)
+                        }
+                        Err(error) => Err(error),
+                    };
                     // If this fails, the supervisor has ended, which is noticed next.
                     let _ = reply.send(name);
                 }
-                Command::Begin(run) => {
+                Command::Begin(number, run) => {
                     let decoded = match parameters.take() {
                         Some(parameters) => Ok(parameters),
                         None => decode(run.parameters()),
                     };
                     let (end, result) = run_body(&flow, run, decoded).await;
                     last = result;
-                    let _ = ends.send(end);
+                    let _ = ends.send((number, end));
                 }
                 Command::Ended(ended) => {
                     let ended = ended?;
@@ -251,6 +270,14 @@ async fn run_body<P, T: Serialize>(
         }
         None => (BodyEnd::Dropped, Last::default()),
     }
+}
+
+/// What code of the program's returns, or its panic as a text.
+fn catch_panic<T>(
+    code: impl FnOnce() -> std::result::Result<T, String>,
+) -> std::result::Result<T, String> {
+    let caught = std::panic::catch_unwind(AssertUnwindSafe(code));
+    caught.unwrap_or_else(|panic| Err(format!("panicked: {}", body::message(&*panic))))
 }
 
 /// Reads the parameters of a flow.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::IntoFuture;
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use uuid::Uuid;
@@ -9,9 +10,12 @@ use uuid::Uuid;
 use super::run::Run;
 use super::task::{Output, OutputOf};
 use crate::client::Client;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::resources::deployments::{DeploymentRef, RunDeployment};
-use crate::types::{FlowRunResponse, Json, StateCreate, TaskRunCreate};
+use crate::types::{FlowRunResponse, Json, StateCreate, StateType, TaskRunCreate};
+
+/// How long to wait before a run is waited for again after an error.
+const OUTAGE_PAUSE: Duration = Duration::from_secs(2);
 
 /// A run of a deployment that is a sub-flow run of this run: see [`Run::deployment`]. `.await` starts it, and waits for
 /// its end.
@@ -20,18 +24,20 @@ pub struct ChildRun {
     run: Run,
     name: String,
     deployment: RunDeployment,
+    may_fail: bool,
 }
 
 impl Run {
     /// A run of a deployment, given by its id or as `"flow/deployment"`, as a sub-flow run of this run: some worker runs it,
-    /// and its end is waited for, whatever that is. First the task run is created by which the server knows that it belongs
+    /// and its end is waited for. First the task run is created by which the server knows that it belongs
     /// here: `POST /task_runs/`; then `POST /deployments/{id}/create_flow_run`.
     ///
     /// If this run is cancelled, the server cancels the other one, too, within 20 s.
     ///
     /// # Errors
     ///
-    /// The errors of [`RunDeployment::send`](crate::deployments::RunDeployment::send) and
+    /// [`RunFailed`](crate::ErrorKind::RunFailed) when it is not COMPLETED, unless it [may fail](ChildRun::may_fail); and the
+    /// errors of [`RunDeployment::send`](crate::deployments::RunDeployment::send) and
     /// [`FlowRuns::wait`](crate::flow_runs::FlowRuns::wait).
     ///
     /// ```no_run
@@ -49,6 +55,7 @@ impl Run {
             run: self.clone(),
             name: deployment.to_string(),
             deployment: self.client().deployments().run(deployment),
+            may_fail: false,
         }
     }
 }
@@ -72,10 +79,40 @@ impl ChildRun {
         self
     }
 
+    /// Returns the run whatever its end is. Default: it is an error if it is not COMPLETED.
+    pub fn may_fail(mut self) -> Self {
+        self.may_fail = true;
+        self
+    }
+
     async fn start_and_wait(self) -> Result<Output<FlowRunResponse>> {
         let task_run = track(self.run.client(), self.run.id(), &self.name).await?;
         let handle = self.deployment.parent_task_run(task_run).send().await?;
-        let ended = handle.wait().await?;
+        let ended = loop {
+            match handle.wait().await {
+                Ok(ended) => break ended,
+                Err(error) if error.is_permanent() || error.is_invalid_request() => {
+                    return Err(error);
+                }
+                // The run goes on, whether or not the server is out of reach.
+                Err(_) => {
+                    self.run
+                        .client()
+                        .channel()
+                        .clock()
+                        .sleep(OUTAGE_PAUSE)
+                        .await
+                }
+            }
+        };
+        if !self.may_fail && ended.state_type.as_ref() != Some(&StateType::Completed) {
+            let name = ended.state_name.as_deref().unwrap_or("in no state");
+            let what = format!(
+                "the flow run {} of the deployment {} is {name}",
+                ended.id, self.name
+            );
+            return Err(Error::new(ErrorKind::RunFailed, what));
+        }
         Ok(Output::new(ended, OutputOf::FlowRun(handle.id())))
     }
 }

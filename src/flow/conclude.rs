@@ -1,9 +1,11 @@
 //! The end of a run: what a stop means, and the one terminal state.
 
 use std::fmt;
+use std::pin::pin;
 use std::time::Duration;
 
 use chrono::Utc;
+use futures_util::future::{Either, select};
 
 use super::assignment::Ended;
 use super::handover::SigtermBehavior;
@@ -11,19 +13,24 @@ use super::life::Life;
 use super::outcome::Ending;
 use super::phase::{Next, Phase, Verdict};
 use super::proposer::{Decision, Terms};
-use super::settle::{self, FLUSH_TIMEOUT, HURRIED_FLUSH_TIMEOUT};
-use super::signals::{SIGINT, SIGTERM};
+use super::settle;
 use super::states::{self, BodyEnd};
 use super::stop::{StopReason, StopSignal};
 use super::watcher::{Told, told};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::types::{State, StateCreate, StateType};
+
+/// How long the run may take to be read when a signal has come.
+const JUDGE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long the last values of artifacts may take.
+const LAST_UPDATES_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long the server may be out of reach before a state is given up.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The same when the process was asked to end, and will be killed soon.
-const HURRIED_REPORT_TIMEOUT: Duration = Duration::from_secs(10);
+const HURRIED_REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Life {
     /// Finds out what a stop means: the cause of a signal is unknown, and may be that the run is to be cancelled.
@@ -35,16 +42,15 @@ impl Life {
                 // Of a sub-flow, because the run above it has ended.
                 let parent = self.assignment.parent.as_ref();
                 let reason = parent.and_then(|parent| parent.reason());
-                reason.unwrap_or(StopReason::Dropped)
+                reason.map_or(StopReason::Dropped, StopReason::of_child)
             }
             StopSignal::Stop(reason) => reason,
         };
-        self.signal = match reason {
-            StopReason::Terminated => Some(SIGTERM),
-            StopReason::Interrupted => Some(SIGINT),
-            _ => return Verdict::Stop(reason),
+        let Some(signal) = reason.signal() else {
+            return Verdict::Stop(reason);
         };
-        let read = tokio::time::timeout(HURRIED_REPORT_TIMEOUT, self.proposer.read()).await;
+        self.signal = Some(signal);
+        let read = tokio::time::timeout(JUDGE_TIMEOUT, self.proposer.read()).await;
         let told = read.ok().and_then(|run| told(&run.ok()?));
         Verdict::Stop(match told {
             Some(Told::AlreadyCancelled) => return Verdict::AlreadyCancelled,
@@ -98,12 +104,8 @@ impl Life {
         self.conclude(state).await
     }
 
-    /// Reports that the run is cancelled, unless a supervisor does that.
+    /// Reports that the run is cancelled. A supervisor that does so, too, does no harm.
     pub(super) async fn cancel(&mut self) -> Box<Ended> {
-        if self.assignment.handover.is_cancellation_owned {
-            self.settle().await;
-            return self.ended(Ending::Cancelled);
-        }
         match self.conclude(states::cancelled()).await {
             Next::Ended(ended) => ended,
             Next::Retry(state) => self.ended_in(*state),
@@ -112,53 +114,71 @@ impl Life {
 
     /// Proposes the state that ends the run, once everything that belongs before it has been sent.
     pub(super) async fn conclude(&mut self, state: StateCreate) -> Next {
-        self.settle().await;
+        if self.settle().await {
+            return Next::Ended(self.ended(Ending::Cancelled));
+        }
         let mut state = state;
-        let mut is_refused = false;
         loop {
             let terms = Terms {
                 patience: self.patience(),
-                stops: None,
+                stops: Some(&mut self.stops),
                 keeps_lease: false,
             };
-            match self.proposer.propose(state, terms).await {
-                // What the server cannot store is not to leave the run RUNNING.
-                Err(error) if error.is_invalid_request() && !is_refused => {
-                    is_refused = true;
-                    state = StateCreate::failed(states::cut(format!(
-                        "Flow run encountered an exception: its result cannot be stored: {error}"
-                    )));
+            match self.proposer.propose(state.clone(), terms).await {
+                // It is the data that the server, or a proxy, does not take: the run has ended all the same.
+                Err(error) if state.data.is_some() && is_refused(&error) => {
+                    state.data = None;
+                    let what = format!("The result could not be stored: {error}");
+                    state.message = states::cut(what).into();
                 }
                 Err(error) => return Next::Ended(self.unreported(error)),
                 Ok(Decision::Accepted(state)) => return Next::Ended(self.ended_in(state)),
                 Ok(Decision::Rejected(rejected)) => match rejected.type_ {
                     StateType::Scheduled => return Next::Retry(Box::new(rejected)),
-                    StateType::Cancelling => {
-                        if self.assignment.handover.is_cancellation_owned {
-                            return Next::Ended(self.ended(Ending::Cancelled));
-                        }
-                        state = states::cancelled();
-                    }
+                    StateType::Cancelling => state = states::cancelled(),
                     _ => return Next::Ended(self.ended_in(rejected)),
                 },
                 Ok(Decision::Aborted(reason)) => return Next::Ended(self.superseded(reason)),
-                Ok(Decision::Stopped(_)) => unreachable!("no stops were given"),
+                // From the first signal on there is less time, and after the second none.
+                Ok(Decision::Stopped(StopSignal::Hurry)) => {
+                    let error =
+                        Error::new(ErrorKind::Timeout, "there was no time to report the end");
+                    return Next::Ended(self.unreported(error));
+                }
+                Ok(Decision::Stopped(stop)) => self.note(&stop),
             }
         }
     }
 
-    /// Ends the heartbeats, and sends what waits.
-    async fn settle(&mut self) {
+    /// Remembers a signal.
+    fn note(&mut self, stop: &StopSignal) {
+        if let StopSignal::Stop(reason) = stop {
+            self.signal = self.signal.or(reason.signal());
+        }
+    }
+
+    /// Sends what waits, and ends the heartbeats. Returns whether the run was CANCELLED by others meanwhile.
+    async fn settle(&mut self) -> bool {
+        // Updates of artifacts end with the function, or a moment later.
+        let _ = tokio::time::timeout(LAST_UPDATES_TIMEOUT, self.unsent.closed()).await;
+        let mut is_cancelled = false;
+        loop {
+            let is_hurried = self.signal.is_some();
+            let flush = settle::flush(&self.assignment.client, self.context.id, is_hurried);
+            let stop = match select(pin!(flush), pin!(self.stops.next())).await {
+                Either::Left(_) => break,
+                Either::Right((stop, _)) => stop,
+            };
+            match stop {
+                StopSignal::Hurry => break,
+                StopSignal::AlreadyCancelled => is_cancelled = true,
+                StopSignal::Stop(_) => self.note(&stop),
+            }
+        }
         if let Some(heartbeat) = self.heartbeat.take() {
             heartbeat.stop().await;
         }
-        let timeout = match self.signal {
-            Some(_) => HURRIED_FLUSH_TIMEOUT,
-            None => FLUSH_TIMEOUT,
-        };
-        // Updates of artifacts end with the function, or a moment later.
-        let _ = tokio::time::timeout(timeout, self.unsent.closed()).await;
-        settle::flush(&self.assignment.client, timeout).await;
+        is_cancelled
     }
 
     /// Ends what has gone on beside the run.
@@ -175,7 +195,8 @@ impl Life {
             }
             None => self.say(format_args!("The run {}", ended.ending)),
         }
-        settle::flush(&self.assignment.client, HURRIED_FLUSH_TIMEOUT).await;
+        let _ = tokio::time::timeout(LAST_UPDATES_TIMEOUT, self.unsent.closed()).await;
+        settle::flush(&self.assignment.client, self.context.id, true).await;
         *ended
     }
 
@@ -227,4 +248,10 @@ impl Life {
         tracing::error!(flow_run = %self.context.id, %error, "the state of a flow run could not be reported");
         self.ended(Ending::Unreported(error))
     }
+}
+
+/// Whether a state was refused for what it contains.
+fn is_refused(error: &Error) -> bool {
+    let status = error.status().map(|status| status.as_u16());
+    error.is_invalid_request() || matches!(status, Some(400 | 413 | 422))
 }

@@ -1,12 +1,14 @@
 //! The control channel: a supervisor tells why a signal will come, and is told how the run has ended.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{join, select};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::handover::Control;
@@ -31,6 +33,8 @@ pub(super) struct ControlChannel {
     writer: mpsc::UnboundedSender<Vec<u8>>,
     acknowledged: mpsc::UnboundedReceiver<()>,
     takes_receipts: bool,
+    /// Ends the job when it is dropped.
+    _open: oneshot::Sender<()>,
 }
 
 /// What the supervisor is to know of the end of the run.
@@ -60,14 +64,17 @@ pub(super) async fn open(
         matches!(answer, Ok(Ok(_))) && hello[..3] == HELLO[..3] && hello[4] & 1 == 1;
     let (to_write, outgoing) = mpsc::unbounded_channel();
     let (acknowledge, acknowledged) = mpsc::unbounded_channel();
+    let (open, closed) = oneshot::channel::<()>();
     let channel = ControlChannel {
         writer: to_write.clone(),
         acknowledged,
         takes_receipts,
+        _open: open,
     };
     let read = read(reader, to_write, stops, acknowledge);
     let serve = async move {
-        futures_util::future::join(read, write(writer, outgoing)).await;
+        let serve = pin!(join(read, write(writer, outgoing)));
+        select(serve, closed).await;
     };
     Some((channel, serve))
 }

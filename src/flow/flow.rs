@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long a function that watches for its cancellation may take to end. Supervisors kill a process after 30 s.
-const DEFAULT_GRACE: Duration = Duration::from_secs(20);
+const DEFAULT_GRACE: Duration = Duration::from_secs(15);
 
 /// The shortest time between heartbeats.
 const MIN_HEARTBEAT: Duration = Duration::from_secs(1);
@@ -135,7 +135,7 @@ impl<P, T> Flow<P, T> {
     }
 
     /// Sets how long the function may take to end after it was told to: if it watches for that, by
-    /// [`Run::cancelled`] or [`Run::is_cancelled`]; otherwise it is dropped at once. Default: 20 s, because
+    /// [`Run::cancelled`] or [`Run::is_cancelled`]; otherwise it is dropped at once. Default: 15 s, because
     /// Prefect's workers and Kubernetes kill a process 30 s after they have asked it to end.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.options.grace = grace;

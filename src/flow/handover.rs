@@ -11,8 +11,6 @@ use crate::error::{Error, Result};
 pub(super) struct Handover {
     /// The run to be run.
     pub run_id: Option<Uuid>,
-    /// Whether a supervisor reports the end of a run that is cancelled.
-    pub is_cancellation_owned: bool,
     /// Whether a supervisor has started this process, which knows its id.
     pub is_supervised: bool,
     pub control: Option<Control>,
@@ -44,6 +42,14 @@ impl Handover {
         Self::read(|name| env::var(name).ok())
     }
 
+    /// What still holds for another run than the one that was handed over.
+    pub(super) fn of_no_run(self) -> Self {
+        Self {
+            on_sigterm: self.on_sigterm,
+            ..Self::default()
+        }
+    }
+
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let run_id = set("PREFECT__FLOW_RUN_ID").map(|id| {
@@ -57,9 +63,6 @@ impl Handover {
         let behavior = set("PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR");
         Ok(Self {
             run_id: run_id.transpose()?,
-            is_cancellation_owned: hooks.as_ref().is_some_and(|it| {
-                matches!(it.to_lowercase().as_str(), "false" | "0" | "no" | "off")
-            }),
             is_supervised: hooks.is_some()
                 || control.is_some()
                 || set("PREFECT__WORKER_NAME").is_some(),
@@ -103,7 +106,7 @@ mod tests {
         ]);
         let handover = handover.expect("read");
         assert_eq!(handover.run_id.map(|id| id.to_string()), Some(id));
-        assert!(handover.is_supervised && handover.is_cancellation_owned);
+        assert!(handover.is_supervised);
         assert_eq!(handover.control.map(|control| control.port), Some(4201));
         assert_eq!(handover.on_sigterm, SigtermBehavior::Reschedule);
     }

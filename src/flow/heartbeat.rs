@@ -15,7 +15,7 @@ use crate::retry::RetryPolicy;
 pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_secs(180);
 
 /// How long one heartbeat may take: a late one is worth little.
-const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Heartbeats that are sent by the client's own thread, until this is stopped.
 pub(super) struct Heartbeat {

@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use futures_core::future::BoxFuture;
 use futures_util::future::{Either, select};
 use tokio::sync::watch;
@@ -27,12 +26,6 @@ use crate::types::{FlowRunResponse, Json, State, StateCreate, StateType};
 /// How long a function that was dropped may go on: it may block its thread.
 const DROP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The wait before a run is begun again that another rule of the server's has put back to PENDING.
-const PENDING_PAUSE: Duration = Duration::from_millis(200);
-
-/// The shortest wait for a time that the server has named.
-const MIN_SCHEDULE_WAIT: Duration = Duration::from_secs(1);
-
 /// A run, and what goes on beside it.
 pub(super) struct Life {
     pub(super) assignment: Assignment,
@@ -40,11 +33,14 @@ pub(super) struct Life {
     pub(super) stops: Stops,
     pub(super) context: RunContext,
     pub(super) span: Span,
-    retry_delay: Duration,
+    pub(super) retry_delay: Duration,
     pub(super) heartbeat: Option<Heartbeat>,
     pub(super) lease: Option<RenewedLease>,
     /// Whether the run's state names the lease of a slot of its deployment.
-    has_lease: bool,
+    pub(super) has_lease: bool,
+    /// How often the function was begun, and how often it has ended.
+    pub(super) begun: u32,
+    pub(super) ended: u32,
     /// The signal that has asked the process to end.
     pub(super) signal: Option<u8>,
     /// Its receivers are updates of artifacts that are not sent yet.
@@ -70,6 +66,8 @@ impl Life {
             heartbeat: None,
             lease: None,
             has_lease: false,
+            begun: 0,
+            ended: 0,
             signal: None,
             unsent: Arc::default(),
         }
@@ -180,8 +178,12 @@ impl Life {
             stops: self.stops.sender(),
             unsent: Arc::clone(&self.unsent),
         });
+        self.begun += 1;
         // If this fails, the program has dropped the attempt: that is a stop.
-        let _ = self.assignment.commands.send(Command::Begin(run));
+        let _ = self
+            .assignment
+            .commands
+            .send(Command::Begin(self.begun, run));
         Ok(stop)
     }
 
@@ -200,13 +202,14 @@ impl Life {
             let stopped = pin!(self.stops.next());
             let stopped = select(stopped, timed_out);
             match select(pin!(self.assignment.ends.recv()), stopped).await {
-                Either::Left((ended, _)) => end = ended,
+                Either::Left((ended, _)) => end = ended.map(|(_, end)| end),
                 Either::Right((Either::Left((stop, _)), _)) => reason = Some(stop),
                 Either::Right((Either::Right(_), _)) => {
                     reason = Some(StopSignal::Stop(StopReason::TimedOut));
                 }
             }
         }
+        self.ended += u32::from(end.is_some());
         if reason.is_none() && end.is_none() {
             // The future that ran the function is gone.
             reason = Some(StopSignal::Stop(StopReason::Dropped));
@@ -214,6 +217,11 @@ impl Life {
         let next = match reason {
             Some(signal) => {
                 let told = self.judge(signal).await;
+                if told.is_at_rest()
+                    && let Some(heartbeat) = self.heartbeat.take()
+                {
+                    heartbeat.stop().await;
+                }
                 let end = match end {
                     None => self.stop_body(stop, &told).await,
                     end => end,
@@ -241,79 +249,36 @@ impl Life {
         if !has_time {
             grace = Duration::ZERO;
         }
-        if !grace.is_zero() {
-            let hurry =
-                pin!(async { while !matches!(self.stops.next().await, StopSignal::Hurry) {} });
+        let mut signal = None;
+        let ended = {
+            let hurry = pin!(async {
+                loop {
+                    match self.stops.next().await {
+                        StopSignal::Hurry => return,
+                        // It was cancelled, and will be killed soon.
+                        StopSignal::Stop(reason) => signal = signal.or(reason.signal()),
+                        StopSignal::AlreadyCancelled => {}
+                    }
+                }
+            });
             let over = select(clock.sleep(grace), hurry);
-            if let Either::Left((Some(end), _)) =
-                select(pin!(self.assignment.ends.recv()), over).await
-            {
-                return Some(end);
+            match select(pin!(self.assignment.ends.recv()), over).await {
+                Either::Left((Some(end), _)) => Some(end),
+                _ => None,
             }
-        }
-        stop.drop_body();
-        let dropped = tokio::time::timeout(DROP_TIMEOUT, self.assignment.ends.recv());
-        dropped.await.ok().flatten()
-    }
-
-    /// Waits until the run is to be tried again, unless something else has become of it.
-    async fn await_retry(&mut self, state: State) -> Phase<()> {
-        let seconds = self.retry_delay.as_secs_f64();
-        self.say(format_args!("Retrying in {seconds} s"));
-        // The server gives the slot up, or keeps it.
-        if deployment_lease::lease_of(&state).is_none() {
-            (self.lease, self.has_lease) = (None, false);
-        }
-        // The process lives, and only this tells.
-        self.start_heartbeat();
-        self.pause(self.retry_delay).await?;
-        let run = match self.proposer.read().await {
-            Ok(run) => run,
-            Err(error) => return Err(self.unreported(error)),
         };
-        let now = run.state.as_ref();
-        if now.is_some_and(|now| now.id == state.id) {
-            return Ok(());
-        }
-        // Whoever has cancelled or rescheduled it: RUNNING would be accepted all the same.
-        match told(&run) {
-            Some(Told::Cancel) => Err(self.cancel().await),
-            Some(Told::AlreadyCancelled) => Err(self.ended(Ending::Cancelled)),
-            Some(Told::Suspend) => Err(self.ended(Ending::Suspended)),
+        self.signal = self.signal.or(signal);
+        let ended = match ended {
             None => {
-                let name = run.state_name.as_deref().unwrap_or("in no state");
-                Err(self.superseded(format!("it is {name} now")))
+                stop.drop_body();
+                let dropped = tokio::time::timeout(DROP_TIMEOUT, self.assignment.ends.recv());
+                dropped.await.ok().flatten()
             }
-        }
-    }
-
-    /// Goes on with a run that the server has put into another state than was proposed.
-    async fn adopt(&mut self, state: State) -> Phase<()> {
-        match state.type_ {
-            StateType::Pending => self.pause(PENDING_PAUSE).await,
-            StateType::Scheduled => {
-                let details = state.state_details.as_ref();
-                let due = details.and_then(|details| *details.scheduled_time);
-                let left = due.and_then(|due| (due - Utc::now()).to_std().ok());
-                self.pause(left.unwrap_or_default().max(MIN_SCHEDULE_WAIT))
-                    .await
-            }
-            StateType::Cancelling => Err(self.cancel().await),
-            _ => Err(self.ended_in(state)),
-        }
-    }
-
-    /// Waits, unless the run is stopped meanwhile.
-    async fn pause(&mut self, time: Duration) -> Phase<()> {
-        let client = self.assignment.client.clone();
-        let mut sleep = client.channel().clock().sleep(time);
-        loop {
-            let stop = match select(&mut sleep, pin!(self.stops.next())).await {
-                Either::Left(_) => return Ok(()),
-                Either::Right((stop, _)) => stop,
-            };
-            self.stopped(stop).await?;
-        }
+            ended => ended,
+        };
+        let (_, end) = ended?;
+        self.ended += 1;
+        Some(end)
     }
 
     async fn propose(&mut self, state: StateCreate, keeps_lease: bool) -> Phase<Decision> {
@@ -344,7 +309,7 @@ impl Life {
         }
     }
 
-    fn start_heartbeat(&mut self) {
+    pub(super) fn start_heartbeat(&mut self) {
         if self.heartbeat.is_none() {
             self.heartbeat = self.assignment.start_heartbeat(&self.context);
         }

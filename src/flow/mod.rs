@@ -63,6 +63,7 @@ mod stop;
 mod subflow;
 mod supervisor;
 mod task;
+mod waits;
 mod watcher;
 
 pub use attempt::Attempt;

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::run::Run;
 use super::stop::StopReason;
+use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::resources::flow_runs::ProposalOutcome;
 use crate::resources::server_time::server_time;
@@ -20,6 +23,9 @@ use crate::types::{
 
 /// How long a pause lasts at most, if nothing else is said; as in Prefect's own client.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long to wait before a run is waited for again after an error.
+const OUTAGE_PAUSE: Duration = Duration::from_secs(2);
 
 /// A pause of a run; `.await` begins it, and resolves when the run is resumed: see [`Run::pause`] and [`Run::suspend`].
 ///
@@ -150,14 +156,9 @@ impl Pause {
         let state = StateCreate::new(StateType::Paused)
             .name(name)
             .state_details(details);
-        let proposal = SetFlowRunStateRequest::new(state);
-        let flow_runs = run.client().flow_runs();
-        let reason = match flow_runs.set_state(run.id(), &proposal).await?.outcome() {
+        let outcome = propose(&run, state, form).await?;
+        let reason = match outcome {
             ProposalOutcome::Accepted(_) => {
-                if let Some(form) = form {
-                    // Only now: a pause deletes what its keys had before.
-                    form.publish(&run).await?;
-                }
                 if suspends {
                     run.request_stop(StopReason::Suspended);
                     return std::future::pending().await;
@@ -181,27 +182,55 @@ impl Pause {
     }
 }
 
+/// Proposes the pause, and publishes its form. It is done by the client's own thread: a function that is suspended is
+/// dropped at once.
+async fn propose(run: &Run, state: StateCreate, form: Option<Form>) -> Result<ProposalOutcome> {
+    let (id, client) = (run.id(), run.client().in_background()?);
+    let (reply, replied) = oneshot::channel();
+    let unsent = run.unsent();
+    run.background().spawn(async move {
+        let proposal = SetFlowRunStateRequest::new(state);
+        let proposed = async {
+            let outcome = client.flow_runs().set_state(id, &proposal).await?.outcome();
+            if let Some(form) = form.filter(|_| outcome.is_accepted()) {
+                // Only now: a pause deletes what its keys had before.
+                form.publish(&client, id).await?;
+            }
+            Ok(outcome)
+        };
+        // If this fails, the function was dropped.
+        let _ = reply.send(proposed.await);
+        drop(unsent);
+    });
+    let ended = |_| Error::hook_panicked("the pause is not made");
+    replied.await.map_err(ended)?
+}
+
 /// Waits until a paused run is resumed.
 async fn resumed(run: &Run) -> Result<()> {
     let is_over = |run: &FlowRunResponse| run.state_type.as_ref() != Some(&StateType::Paused);
     let resumed = loop {
         match run.client().flow_runs().wait(run.id()).until(is_over).await {
             Ok(run) => break run,
-            Err(error) if error.is_permanent() => return Err(error),
+            Err(error) if error.is_permanent() || error.is_invalid_request() => return Err(error),
             // The server is out of reach: a pause is no reason to fail.
-            Err(_) => {}
+            Err(_) => run.client().channel().clock().sleep(OUTAGE_PAUSE).await,
         }
     };
     match resumed.state_type.as_ref() {
-        Some(StateType::Failed) => {
-            let state = resumed.state.as_ref();
-            let message = state.and_then(|state| state.message.as_deref());
-            let what = message.unwrap_or("the run was not resumed in time");
-            Err(Error::new(ErrorKind::RunFailed, what))
-        }
+        Some(StateType::Running) => Ok(()),
         // The supervisor sees it, too, and ends the function.
         Some(StateType::Cancelling | StateType::Cancelled) => std::future::pending().await,
-        _ => Ok(()),
+        _ => {
+            let state = resumed.state.as_ref();
+            let message = state.and_then(|state| state.message.as_deref());
+            let name = resumed.state_name.as_deref().unwrap_or("in no state");
+            let what = format!(
+                "the run was not resumed: it is {name}: {}",
+                message.unwrap_or("")
+            );
+            Err(Error::new(ErrorKind::RunFailed, what))
+        }
     }
 }
 
@@ -212,10 +241,9 @@ struct Form {
 }
 
 impl Form {
-    async fn publish(&self, run: &Run) -> Result<()> {
+    async fn publish(&self, client: &Client, run: Uuid) -> Result<()> {
         let schema = CreateFlowRunInputRequest::new(self.keys.schema.clone(), self.schema.as_str());
-        let inputs = run.client().flow_runs().inputs(run.id());
-        inputs.create(&schema).await
+        client.flow_runs().inputs(run).create(&schema).await
     }
 }
 

@@ -22,6 +22,14 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
+    /// Whether the server has the run in a state in which nobody expects heartbeats.
+    pub(super) fn is_at_rest(&self) -> bool {
+        matches!(
+            self,
+            Self::AlreadyCancelled | Self::Stop(StopReason::Suspended)
+        )
+    }
+
     /// What the function is told.
     pub(super) fn reason(&self) -> StopReason {
         match self {

@@ -14,10 +14,12 @@ use crate::raw;
 use crate::resources::flow_runs::ProposalOutcome;
 use crate::retry::RetryPolicy;
 use crate::runtime::Backoff;
-use crate::types::{FlowRunResponse, SetFlowRunStateRequest, State, StateCreate, StateDetails};
+use crate::types::{
+    FlowRunResponse, SetFlowRunStateRequest, State, StateCreate, StateDetails, StateType,
+};
 
 /// The waits while the server is out of reach.
-const OUTAGE_BACKOFF: Backoff =
+pub(super) const OUTAGE_BACKOFF: Backoff =
     Backoff::new(Duration::from_secs(1), Duration::from_secs(30)).floor(Duration::from_millis(200));
 
 /// The shortest wait before a proposal for which it is too early is made again.
@@ -91,7 +93,7 @@ impl Proposer {
         let once = self.once(terms.keeps_lease);
         let client = self.client.clone();
         let clock = client.channel().clock();
-        let (begun, mut failures) = (clock.now(), 0);
+        let (mut begun, mut failures) = (clock.now(), 0);
         loop {
             let error = match once.set_flow_run_state(&self.id, &proposal).await {
                 Ok(reply) => match self.decision(reply.into_inner().outcome(), transition) {
@@ -101,6 +103,7 @@ impl Proposer {
                         if let Some(stop) = sleep_unless_stopped(sleep, &mut terms.stops).await {
                             return Ok(Decision::Stopped(stop));
                         }
+                        (begun, failures) = (clock.now(), 0);
                         continue;
                     }
                     Err(Undecided::NoState) => missing_state(self.id),
@@ -183,11 +186,25 @@ impl Proposer {
         let Some(state) = run.state.into_option().filter(|it| Some(it.id) != before) else {
             return Ok(None);
         };
-        let is_ours = has_transition(&state, transition) || state.type_ == proposal.state.type_;
-        Ok(Some(match is_ours {
-            true => Decision::Accepted(state),
-            false => Decision::Rejected(state),
-        }))
+        let made_by = state
+            .state_details
+            .as_ref()
+            .and_then(|it| *it.transition_id);
+        if made_by == Some(transition) {
+            return Ok(Some(Decision::Accepted(state)));
+        }
+        Ok(match (&proposal.state.type_, &state.type_) {
+            // The server's own rules leave the transition out.
+            (proposed, now) if proposed == now && made_by.is_none() => {
+                Some(Decision::Accepted(state))
+            }
+            (StateType::Running, StateType::Running) => {
+                Some(Decision::Aborted("another process runs it".to_owned()))
+            }
+            // Others have made it go on meanwhile, as by resuming it: that is no decision on the proposal.
+            (_, StateType::Running | StateType::Pending | StateType::Paused) => None,
+            _ => Some(Decision::Rejected(state)),
+        })
     }
 }
 

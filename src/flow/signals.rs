@@ -4,10 +4,6 @@ use tokio::sync::mpsc;
 
 use super::stop::{StopReason, StopSignal};
 
-/// The numbers of the signals, for exit codes.
-pub(super) const SIGINT: u8 = 2;
-pub(super) const SIGTERM: u8 = 15;
-
 /// Reports SIGTERM and Ctrl-C, and the second of them as a wish to hurry, until the stops are closed.
 pub(super) async fn watch(stops: mpsc::UnboundedSender<StopSignal>) {
     let mut is_first = true;

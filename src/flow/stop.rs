@@ -35,6 +35,29 @@ pub enum StopReason {
     Dropped,
 }
 
+/// The numbers of the signals, for exit codes.
+const SIGINT: u8 = 2;
+const SIGTERM: u8 = 15;
+
+impl StopReason {
+    /// What it means for a sub-flow: it ends with the run above it, and only that one may begin anew.
+    pub(super) fn of_child(self) -> Self {
+        match self {
+            Self::Terminated | Self::Interrupted | Self::LeaseLost(_) | Self::Dropped => self,
+            _ => Self::Cancelled,
+        }
+    }
+
+    /// The number of the signal that this is.
+    pub(super) fn signal(&self) -> Option<u8> {
+        match self {
+            Self::Terminated => Some(SIGTERM),
+            Self::Interrupted => Some(SIGINT),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -8,12 +8,13 @@ use super::context::RunContext;
 use super::control_channel::{self, ControlChannel, Receipt};
 use super::life::Life;
 use super::obtain;
+use super::outcome::Ending;
 use super::proposer::Proposer;
 use super::states;
 use super::stop::{StopReason, StopSignal, Stops};
 use super::{signals, watcher};
 use crate::error::{Error, Result};
-use crate::types::{FlowRunResponse, Json, StateType};
+use crate::types::{FlowRunResponse, Json, StateCreate, StateType};
 
 impl Assignment {
     /// Supervises the attempt to its end.
@@ -31,33 +32,50 @@ impl Assignment {
         proposer.know(&run);
         let stops = Stops::new();
         let control = self.start_sources(&run, &stops).await;
-        let is_new = self.run_id.is_none();
-        if !is_over(&run) && name.is_ok() {
-            let name = name.as_ref().ok().and_then(|name| name.clone());
-            let name = name.filter(|_| !is_new);
-            obtain::complete(&self.client, &mut run, &self.options, &self.handover, name).await?;
-        }
-        let flow_name = match is_new {
-            true => self.flow.to_string(),
-            // A deployment may have named the flow otherwise.
-            false => self.client.flows().get(run.flow_id).await?.name,
+        let is_over = is_over(&run);
+        let prepared = match &name {
+            Ok(name) if !is_over => self.prepare(&mut run, name.clone()).await,
+            _ => Ok(self.flow.to_string()),
+        };
+        let (flow_name, failure) = match prepared {
+            Ok(flow_name) => (flow_name, None),
+            Err(error) => (self.flow.to_string(), Some(error)),
         };
         let context = RunContext::new(&run, &flow_name);
         let span = context.span();
         let delay = obtain::retry_delay(&run, &self.options);
         let mut life = Life::new(self, proposer, stops, context, span, delay);
-        let ended = match name {
-            _ if is_over(&run) => life.leave(run).await,
-            Err(error) => life.refuse(states::invalid_parameters(&error)).await,
-            Ok(_) => life.live(run).await,
+        let ended = match (name, failure) {
+            _ if is_over => life.leave(run).await,
+            (_, Some(error)) => {
+                let why = format!("Execution was aborted before it began: {error}");
+                life.refuse(StateCreate::crashed(states::cut(why))).await;
+                return Err(error);
+            }
+            (Err(error), _) => life.refuse(states::invalid_parameters(&error)).await,
+            (Ok(_), None) => life.live(run).await,
         };
         if let Some(mut control) = control {
-            match &ended.state {
-                Some(state) => control.send_receipt(Receipt::Reported(state)).await,
-                None => control.send_receipt(Receipt::Aborted).await,
+            match (&ended.state, &ended.ending) {
+                (Some(state), _) => control.send_receipt(Receipt::Reported(state)).await,
+                // The supervisor is to judge by the exit code.
+                (None, Ending::Unreported(_) | Ending::Relinquished) => {}
+                (None, _) => control.send_receipt(Receipt::Aborted).await,
             }
         }
         Ok(ended)
+    }
+
+    /// Tells the server what it does not know of the run yet. Returns the name of the flow.
+    async fn prepare(&self, run: &mut FlowRunResponse, name: Option<String>) -> Result<String> {
+        let is_new = self.run_id.is_none();
+        let name = name.filter(|_| !is_new);
+        obtain::complete(&self.client, run, &self.options, &self.handover, name).await?;
+        match is_new {
+            true => Ok(self.flow.to_string()),
+            // A deployment may have named the flow otherwise.
+            false => Ok(self.client.flows().get(run.flow_id).await?.name),
+        }
     }
 
     /// Reads or creates the run, and has its parameters read.
@@ -77,7 +95,8 @@ impl Assignment {
             return Ok((run, Ok(None)));
         }
         let parameters = run.parameters.clone().unwrap_or_else(obtain::no_parameters);
-        let decoded = self.decode(parameters).await?;
+        // If the program has dropped the attempt, the run is to be CRASHED for that.
+        let decoded = self.decode(parameters).await.unwrap_or(Ok(None));
         Ok((run, decoded))
     }
 
@@ -119,13 +138,14 @@ impl Assignment {
         if let Some(parent) = self.parent.clone() {
             let stops = stops.sender();
             spawn(Box::pin(async move {
-                let reason = parent.stopped().await;
+                let reason = parent.stopped().await.of_child();
                 let _ = stops.send(StopSignal::Stop(reason));
             }));
         }
-        let (channel, serve) =
-            control_channel::open(self.handover.control.as_ref()?, stops.sender()).await?;
-        spawn(Box::pin(serve));
+        let control = self.handover.control.as_ref()?;
+        let (channel, serve) = control_channel::open(control, stops.sender()).await?;
+        // It ends with the channel, which is used after the stops are closed.
+        self.background.spawn(serve);
         Some(channel)
     }
 }

@@ -9,8 +9,8 @@ pub(super) fn requirements(version: &str) -> Vec<String> {
     let (_, minor, patch) = (part(), part(), part());
     let pins: &[&str] = match (minor, patch) {
         (0, _) => &["pydantic<2.10", "fastapi<0.116", "sqlalchemy<2.1"],
-        (1..=4, _) => &["fastapi<0.137", "sqlalchemy<2.1", "importlib_metadata"],
-        (5..=6, _) => &["fastapi<0.137", "sqlalchemy<2.1"],
+        // Their workers import `importlib_metadata` without requiring it.
+        (1..=6, _) => &["fastapi<0.137", "sqlalchemy<2.1", "importlib_metadata"],
         (7..=8, _) => &["fastapi>=0.139,<0.151", "sqlalchemy<2.1"],
         // With SQLAlchemy 2.1 it answers 503 when runs of a deployment are scheduled.
         (9, 0) => &["sqlalchemy<2.1"],

@@ -114,16 +114,19 @@ impl Queue {
         state.is_full_batch() || state.flushes > 0 || state.is_closed
     }
 
+    /// Counts lines of a batch as lost.
+    pub(super) fn lose(&self, lines: &[LogCreate]) {
+        let mut state = self.state();
+        for run in lines.iter().filter_map(|line| *line.flow_run_id) {
+            *state.lost.entry(run).or_default() += 1;
+        }
+    }
+
     /// Frees the room of lines that were sent, or are lost.
-    pub(super) fn settle(&self, batch: Batch, is_lost: bool) {
+    pub(super) fn settle(&self, batch: Batch) {
         let lines = batch.lines.len() as u64;
         let mut state = self.state();
         state.bytes = state.bytes.saturating_sub(batch.bytes);
-        if is_lost {
-            for run in batch.lines.iter().filter_map(|line| *line.flow_run_id) {
-                *state.lost.entry(run).or_default() += 1;
-            }
-        }
         drop(state);
         self.settled.send_modify(|settled| *settled += lines);
     }
@@ -174,11 +177,22 @@ impl Drop for Flush<'_> {
 impl State {
     /// Adds a line; returns whether the sender is to be woken.
     fn push(&mut self, name: &str, level: i64, message: String, ids: (Uuid, Option<Uuid>)) -> bool {
+        self.push_within(MAX_QUEUED_BYTES, name, level, message, ids)
+    }
+
+    fn push_within(
+        &mut self,
+        max_bytes: usize,
+        name: &str,
+        level: i64,
+        message: String,
+        ids: (Uuid, Option<Uuid>),
+    ) -> bool {
         // Each line has a later time than the one before, because the server orders lines by nothing else.
         let at = Utc::now().trunc_subsecs(6);
         let at = at.max(self.last + TimeDelta::microseconds(1));
         let (line, bytes) = line::new(name, level, message, ids, at, self.limits.line_bytes);
-        if self.bytes + bytes > MAX_QUEUED_BYTES || self.is_closed {
+        if self.bytes + bytes > max_bytes || self.is_closed {
             *self.lost.entry(ids.0).or_default() += 1;
             return false;
         }
@@ -222,7 +236,7 @@ mod tests {
         while let Some(batch) = queue.take() {
             assert!(batch.bytes <= 4_000_000 + 10);
             taken += batch.lines.len() as u64;
-            queue.settle(batch, false);
+            queue.settle(batch);
         }
         assert_eq!(taken, kept);
         queue.state().tell_losses();

@@ -24,6 +24,10 @@ const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 const DEFAULT_BATCH_BYTES: u32 = 4_000_000;
 const DEFAULT_LINE_BYTES: u32 = 1_000_000;
 
+/// The least sizes: a line of fewer bytes would have no room for a message.
+const MIN_BATCH_BYTES: u32 = 10_000;
+const MIN_LINE_BYTES: u32 = 1_000;
+
 /// The longest line that Prefect Cloud takes, unless a setting says otherwise.
 const DEFAULT_CLOUD_LINE_BYTES: u32 = 25_000;
 
@@ -72,8 +76,11 @@ impl Shipper {
             line_bytes = line_bytes.min(cloud.unwrap_or(DEFAULT_CLOUD_LINE_BYTES));
         }
         let batch_bytes = settings.log_batch_bytes.unwrap_or(DEFAULT_BATCH_BYTES);
+        // A number of lines is not meant, even if Prefect's description of the setting says so.
+        let batch_bytes = batch_bytes.max(MIN_BATCH_BYTES);
+        let line_bytes = line_bytes.clamp(MIN_LINE_BYTES, batch_bytes);
         shipper.queue.limit(Limits {
-            line_bytes: line_bytes.min(batch_bytes) as usize,
+            line_bytes: line_bytes as usize,
             batch_bytes: batch_bytes as usize,
         });
         if let Some(interval) = settings.log_interval {
@@ -140,12 +147,23 @@ async fn send_all(
             }
             continue;
         };
-        let sent = send(&raw, &queue, &batch.lines).await;
-        if let Err(error) = &sent {
-            let lines = batch.lines.len();
-            tracing::warn!(lines, %error, "log lines of runs could not be sent");
+        let mut unsent = vec![batch.lines.clone()];
+        while let Some(mut lines) = unsent.pop() {
+            let Err(error) = send(&raw, &queue, &lines).await else {
+                continue;
+            };
+            let status = error.status().map(|status| status.as_u16());
+            if lines.len() > 1 && matches!(status, Some(400 | 413 | 422)) {
+                // A gateway may take less, or one line may be the reason. The first half is sent first.
+                let rest = lines.split_off(lines.len() / 2);
+                unsent.push(rest);
+                unsent.push(lines);
+            } else {
+                tracing::warn!(lines = lines.len(), %error, "log lines of runs could not be sent");
+                queue.lose(&lines);
+            }
         }
-        queue.settle(batch, sent.is_err());
+        queue.settle(batch);
     }
 }
 

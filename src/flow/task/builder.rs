@@ -110,11 +110,21 @@ impl TaskBuilder {
     }
 
     /// Names something that the task takes. The [`Output`] of another task makes an edge in the graph; of any other value
-    /// only the kind is shown, not the value itself. Several inputs may have one name.
+    /// only the type is shown, not the value itself.
     pub fn input(mut self, name: impl Into<String>, value: &(impl TaskInput + ?Sized)) -> Self {
         let sources = self.options.inputs.entry(name.into()).or_default();
         sources.extend(value.sources());
         self
+    }
+
+    /// Names outputs of tasks that the task takes, such as those of [`map`](Self::map).
+    pub fn inputs<'o, T: 'o>(
+        self,
+        name: &str,
+        values: impl IntoIterator<Item = &'o Output<T>>,
+    ) -> Self {
+        let values = values.into_iter();
+        values.fold(self, |task, value| task.input(name, value))
     }
 
     /// Draws an edge from another task, of which this one takes nothing.
@@ -163,7 +173,7 @@ impl TaskBuilder {
         execution.begin().await?;
         loop {
             let task = execution.try_once();
-            let result = execution.attempt(body(task)).await;
+            let result = execution.attempt(async { body(task).await }).await;
             match result {
                 Ok(value) => return Ok(execution.complete(value)),
                 Err(error) => execution.fail(error).await?,

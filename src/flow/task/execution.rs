@@ -13,7 +13,7 @@ use super::error::TaskError;
 use super::options::TaskOptions;
 use super::output::{Output, OutputOf};
 use super::record::{TaskRecord, TaskState};
-use super::reporter::Reporter;
+use super::reporter::{Report, Reporter};
 use super::task::Task;
 use crate::flow::body::{catch_panic, log_scope};
 use crate::flow::flow::BoxError;
@@ -21,7 +21,8 @@ use crate::flow::run::Run;
 use crate::flow::states::{chain, cut};
 use crate::flow::stop::StopReason;
 use crate::resources::concurrency::SlotGuard;
-use crate::types::StateType;
+use crate::resources::events;
+use crate::types::{Event, StateType};
 
 /// A task run; dropped before its end, it is reported as cancelled or crashed.
 pub(super) struct Execution {
@@ -77,12 +78,10 @@ impl Execution {
         reporter.room().await;
         let pending = TaskState::new(StateType::Pending, "Pending");
         let pending = self.record.enter(self.run.context(), pending, Utc::now());
-        // One that the server refuses would delay those of everybody.
-        if let Err(error) = crate::resources::events::check(&pending) {
+        self.reporter = Some(reporter);
+        if let Err(error) = self.report(pending) {
             return Err(self.error(error));
         }
-        reporter.report(self.record.id, pending);
-        self.reporter = Some(reporter);
         self.is_open = true;
         if self.record.tags.is_empty() {
             return Ok(());
@@ -170,9 +169,23 @@ impl Execution {
 
     fn enter(&mut self, state: TaskState) {
         let event = self.record.enter(self.run.context(), state, Utc::now());
-        if let Some(reporter) = &self.reporter {
-            reporter.report(self.record.id, event);
+        if let Err(error) = self.report(event) {
+            tracing::warn!(task_run = %self.record.id, %error, "a state of a task run is lost");
         }
+    }
+
+    /// Has an event sent. One that the server refuses would delay those of everybody.
+    fn report(&self, event: Event) -> crate::error::Result<()> {
+        let bytes = events::check(&event)?;
+        if let Some(reporter) = &self.reporter {
+            reporter.report(Report {
+                flow_run: self.run.id(),
+                task_run: self.record.id,
+                event,
+                bytes,
+            });
+        }
+        Ok(())
     }
 
     fn end(&mut self, state: TaskState) {

@@ -5,9 +5,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::output::{Output, OutputOf};
-use crate::types::Json;
 
-/// What a task can take: the [`Output`] of another task, or any value that serde can serialize, of which only the kind is
+/// What a task can take: the [`Output`] of another task, or any value that serde can serialize, of which only the type is
 /// shown.
 pub trait TaskInput {
     /// What is recorded of this input.
@@ -37,17 +36,7 @@ impl<T> TaskInput for Output<T> {
 
 impl<T: Serialize + ?Sized> TaskInput for T {
     fn sources(&self) -> Vec<Source> {
-        // The kinds by the names that Python has for them.
-        let kind = match Json::new(self).as_ref().map(Json::as_str) {
-            Ok("true" | "false") => "bool",
-            Ok("null") => "NoneType",
-            Ok(text) if text.starts_with('"') => "str",
-            Ok(text) if text.starts_with('[') => "list",
-            Ok(text) if text.starts_with('{') => "dict",
-            Ok(text) if text.contains(['.', 'e', 'E']) => "float",
-            Ok(_) => "int",
-            Err(_) => "object",
-        };
+        let kind = std::any::type_name::<T>();
         vec![Source(json!({ "input_type": "constant", "type": kind }))]
     }
 }

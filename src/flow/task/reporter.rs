@@ -5,7 +5,7 @@
 //! than a window of them is sent before the last one is seen to be recorded; and while many wait, of each task run only the
 //! newest state is sent, which has everything but the states before it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,10 +19,19 @@ use crate::client::{Background, Service, Services};
 use crate::error::{Error, Result};
 use crate::raw;
 use crate::runtime::Backoff;
-use crate::types::Event;
+use crate::types::{Event, Field};
 
 /// The most events in one request.
 const MAX_EVENTS_PER_REQUEST: usize = 200;
+
+/// The most bytes of JSON in one request, if it has more than the states of one task run.
+const MAX_BYTES_PER_REQUEST: usize = 1_000_000;
+
+/// How many states of one task run are kept while the server is out of reach; with more, only the newest.
+const MAX_STATES_PER_TASK_RUN: usize = 20;
+
+/// After so many replies of 500, events are sent one by one: one of them may be the reason.
+const MAX_SERVER_ERRORS: u32 = 5;
 
 /// How many events may be sent before the last one is seen to be recorded; all clients of a server share its queue.
 const UNCONFIRMED_WINDOW: usize = 1000;
@@ -47,6 +56,15 @@ const CONFIRM_BACKOFF: Backoff = Backoff::new(Duration::from_millis(20), Duratio
 /// How long an event may take to be recorded; after that the server is taken not to do so, as when the run was deleted.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// A state of a task run that is to be sent.
+pub(super) struct Report {
+    pub flow_run: Uuid,
+    pub task_run: Uuid,
+    pub event: Event,
+    /// The bytes of its JSON.
+    pub bytes: usize,
+}
+
 /// Reports the task runs of a client.
 pub(crate) struct Reporter {
     shared: Arc<Shared>,
@@ -56,24 +74,24 @@ pub(crate) struct Reporter {
 struct Shared {
     state: Mutex<State>,
     wake: Notify,
-    /// How many task runs wait, and how many batches were sent or confirmed.
     progress: watch::Sender<Progress>,
 }
 
-#[derive(Clone, Copy, Default, PartialEq)]
+/// Changes with each request, and with each report.
+#[derive(Clone, Copy, Default)]
 struct Progress {
     waiting: usize,
-    /// Whether something was sent that was not seen to be recorded.
-    is_unconfirmed: bool,
     steps: u64,
 }
 
 #[derive(Default)]
 struct State {
     order: VecDeque<Uuid>,
-    waiting: HashMap<Uuid, Vec<Event>>,
-    /// How many wait for a confirmation of everything.
-    flushes: usize,
+    waiting: HashMap<Uuid, Vec<Report>>,
+    /// The flow runs of which states are being sent, or are not seen to be recorded.
+    unconfirmed: HashSet<Uuid>,
+    /// How often the end of each flow run is waited for.
+    flushes: HashMap<Uuid, usize>,
     is_closed: bool,
 }
 
@@ -94,7 +112,12 @@ impl Service for Reporter {
     }
 
     fn finish(&self, timeout: Duration) -> BoxFuture<'_, ()> {
-        self.flush(timeout).map(drop).boxed()
+        async move {
+            let mut progress = self.shared.progress.subscribe();
+            let empty = progress.wait_for(|it| it.waiting == 0);
+            let _ = tokio::time::timeout(timeout, empty).await;
+        }
+        .boxed()
     }
 
     fn unfinished(&self) -> Option<String> {
@@ -113,29 +136,25 @@ impl Reporter {
     }
 
     /// Has a state sent; never waits.
-    pub(super) fn report(&self, task_run: Uuid, event: Event) {
+    pub(super) fn report(&self, report: Report) {
         let mut state = self.shared.state();
-        let events = state.waiting.entry(task_run).or_default();
-        events.push(event);
-        if events.len() == 1 {
-            state.order.push_back(task_run);
-        }
+        state.add(report);
         let waiting = state.waiting.len();
         drop(state);
         self.shared.progress.send_modify(|it| it.waiting = waiting);
         self.shared.wake.notify_one();
     }
 
-    /// Waits until all states are sent and recorded; `false` if there is no progress for this long.
-    pub(crate) async fn flush(&self, timeout: Duration) -> bool {
-        let _flush = Flush::begin(&self.shared);
+    /// Waits until the states of a run's tasks are sent and recorded; `false` if there is no progress for this long.
+    pub(crate) async fn flush(&self, flow_run: Uuid, timeout: Duration) -> bool {
+        let _flush = Flush::begin(&self.shared, flow_run);
         let mut progress = self.shared.progress.subscribe();
         loop {
-            let now = *progress.borrow_and_update();
-            if now.waiting == 0 && !now.is_unconfirmed {
+            let steps = progress.borrow_and_update().steps;
+            if self.shared.state().is_settled(flow_run) {
                 return true;
             }
-            let changed = progress.wait_for(|it| it.steps != now.steps);
+            let changed = progress.wait_for(|it| it.steps != steps);
             if tokio::time::timeout(timeout, changed).await.is_err() {
                 return false;
             }
@@ -150,20 +169,26 @@ impl Drop for Reporter {
     }
 }
 
-/// Asks for the confirmation of everything, until this is dropped.
-struct Flush<'a>(&'a Shared);
+/// Asks for the confirmation of what a run has sent, until this is dropped.
+struct Flush<'a>(&'a Shared, Uuid);
 
 impl<'a> Flush<'a> {
-    fn begin(shared: &'a Shared) -> Self {
-        shared.state().flushes += 1;
+    fn begin(shared: &'a Shared, flow_run: Uuid) -> Self {
+        *shared.state().flushes.entry(flow_run).or_default() += 1;
         shared.wake.notify_one();
-        Self(shared)
+        Self(shared, flow_run)
     }
 }
 
 impl Drop for Flush<'_> {
     fn drop(&mut self) {
-        self.0.state().flushes -= 1;
+        let mut state = self.0.state();
+        if let Some(flushes) = state.flushes.get_mut(&self.1) {
+            *flushes -= 1;
+            if *flushes == 0 {
+                state.flushes.remove(&self.1);
+            }
+        }
     }
 }
 
@@ -172,33 +197,72 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn step(&self, is_unconfirmed: bool) {
+    fn step(&self) {
         let waiting = self.state().waiting.len();
         self.progress.send_modify(|it| {
-            *it = Progress {
-                waiting,
-                is_unconfirmed,
-                steps: it.steps + 1,
-            };
+            it.waiting = waiting;
+            it.steps += 1;
         });
     }
 }
 
 impl State {
-    /// Takes the next events, and those of one task run together.
-    fn take(&mut self) -> Vec<Event> {
-        let mut batch = Vec::new();
+    fn add(&mut self, report: Report) {
+        let task_run = report.task_run;
+        let reports = self.waiting.entry(task_run).or_default();
+        reports.push(report);
+        match reports.len() {
+            1 => self.order.push_back(task_run),
+            ..=MAX_STATES_PER_TASK_RUN => {}
+            _ => keep_newest(reports),
+        }
+    }
+
+    /// Whether nothing of this flow run is left to be sent or recorded.
+    fn is_settled(&self, flow_run: Uuid) -> bool {
+        let is_waiting = |reports: &Vec<Report>| reports.iter().any(|it| it.flow_run == flow_run);
+        !self.unconfirmed.contains(&flow_run) && !self.waiting.values().any(is_waiting)
+    }
+
+    /// Whether the end of a flow run is waited for of which everything was sent.
+    fn needs_confirmation(&self) -> bool {
+        let is_waiting = |flow_run: &Uuid| {
+            let mut reports = self.waiting.values().flatten();
+            reports.any(|report| report.flow_run == *flow_run)
+        };
+        let mut flushes = self.flushes.keys();
+        flushes.any(|run| self.unconfirmed.contains(run) && !is_waiting(run))
+    }
+
+    /// Takes the next states, and those of one task run together.
+    fn take(&mut self) -> Vec<Report> {
+        let (mut batch, mut bytes) = (Vec::<Report>::new(), 0);
         while batch.len() < MAX_EVENTS_PER_REQUEST
+            && bytes < MAX_BYTES_PER_REQUEST
             && let Some(task_run) = self.order.pop_front()
         {
-            let is_late = self.order.len() > COALESCE_ABOVE;
-            let mut events = self.waiting.remove(&task_run).unwrap_or_default();
-            if is_late {
-                events.drain(..events.len().saturating_sub(1));
+            let mut reports = self.waiting.remove(&task_run).unwrap_or_default();
+            if self.order.len() > COALESCE_ABOVE {
+                keep_newest(&mut reports);
             }
-            batch.append(&mut events);
+            bytes += reports.iter().map(|report| report.bytes).sum::<usize>();
+            batch.append(&mut reports);
         }
+        self.unconfirmed
+            .extend(batch.iter().map(|report| report.flow_run));
         batch
+    }
+}
+
+/// Keeps only the newest state of a task run, which then follows what the oldest one has followed.
+fn keep_newest(reports: &mut Vec<Report>) {
+    let Some(first) = reports.first() else {
+        return;
+    };
+    let follows = *first.event.follows;
+    reports.drain(..reports.len() - 1);
+    if let Some(newest) = reports.first_mut() {
+        newest.event.follows = follows.map_or(Field::UNSET, Field::value);
     }
 }
 
@@ -207,50 +271,82 @@ async fn send_all(raw: Arc<raw::Client>, shared: Arc<Shared>) {
     let clock = raw.channel().clock();
     let (mut unconfirmed, mut last): (usize, Option<Sent>) = (0, None);
     loop {
-        let (batch, is_flushing) = {
+        let (batch, must_confirm) = {
             let mut state = shared.state();
             if state.is_closed {
                 return;
             }
-            (state.take(), state.flushes > 0)
+            let must_confirm = unconfirmed >= UNCONFIRMED_WINDOW || state.needs_confirmation();
+            // What is taken now is not covered by that confirmation.
+            (
+                if must_confirm {
+                    Vec::new()
+                } else {
+                    state.take()
+                },
+                must_confirm,
+            )
         };
-        let is_confirming = unconfirmed >= UNCONFIRMED_WINDOW || batch.is_empty() && is_flushing;
-        if let Some(sent) = last.filter(|_| is_confirming) {
-            confirm(&raw, sent).await;
-            (unconfirmed, last) = (0, None);
-        }
-        if !batch.is_empty() {
-            last = batch.last().and_then(Sent::of).or(last);
-            unconfirmed += batch.len();
-            send(&raw, &shared, batch).await;
-        } else if !is_confirming || last.is_none() {
-            shared.step(last.is_some());
+        if must_confirm {
+            if let Some(sent) = last.take() {
+                confirm(&raw, sent).await;
+            }
+            unconfirmed = 0;
+            shared.state().unconfirmed.clear();
+        } else if batch.is_empty() {
             shared.wake.notified().await;
             clock.sleep(LINGER).await;
             continue;
+        } else {
+            unconfirmed += batch.len();
+            last = send(&raw, &shared, batch).await.or(last);
         }
-        shared.step(last.is_some());
+        shared.step();
     }
 }
 
-/// Sends a batch, however long the server is out of reach.
-async fn send(raw: &raw::Client, shared: &Shared, batch: Vec<Event>) {
+/// Sends a batch, however long the server is out of reach; of one that it refuses, each half by itself. Returns the last
+/// state that it has accepted.
+async fn send(raw: &raw::Client, shared: &Shared, batch: Vec<Report>) -> Option<Sent> {
+    let (mut unsent, mut last) = (vec![batch], None);
+    while let Some(mut batch) = unsent.pop() {
+        let events: Vec<Event> = batch.iter().map(|report| report.event.clone()).collect();
+        let Err(error) = send_once_reached(raw, shared, &events).await else {
+            last = batch.last().map(|report| Sent {
+                task_run: report.task_run,
+                at: report.event.occurred,
+            });
+            continue;
+        };
+        if batch.len() > 1 && may_be_one_bad_event(&error) {
+            let rest = batch.split_off(batch.len() / 2);
+            // The first half is sent first.
+            unsent.push(rest);
+            unsent.push(batch);
+        } else {
+            tracing::warn!(events = batch.len(), %error, "states of task runs are lost");
+        }
+    }
+    last
+}
+
+/// Sends events until the server has accepted or refused them: `POST /events`.
+async fn send_once_reached(raw: &raw::Client, shared: &Shared, events: &Vec<Event>) -> Result<()> {
     let mut failures = 0;
     loop {
-        let Err(error) = raw.create_events(&batch).await else {
-            return;
+        let Err(error) = raw.create_events(events).await else {
+            return Ok(());
         };
-        if is_refused(&error) {
-            // They were checked: so it is this client that is refused.
-            tracing::warn!(events = batch.len(), %error, "states of task runs are lost");
-            return;
-        }
         failures += 1;
+        let is_broken = error.status().is_some_and(|status| status == 500);
+        if is_refused(&error)
+            || is_broken && failures >= MAX_SERVER_ERRORS
+            || shared.state().is_closed
+        {
+            return Err(error);
+        }
         if failures == 1 {
             tracing::warn!(%error, "states of task runs cannot be sent now; they are kept");
-        }
-        if shared.state().is_closed {
-            return;
         }
         let delay = OUTAGE_BACKOFF.delay(failures, error.retry_after());
         raw.channel().clock().sleep(delay).await;
@@ -258,10 +354,13 @@ async fn send(raw: &raw::Client, shared: &Shared, batch: Vec<Event>) {
 }
 
 fn is_refused(error: &Error) -> bool {
-    error.is_permanent()
-        || error
-            .status()
-            .is_some_and(|status| status.is_client_error() && status != 429 && status != 408)
+    let status = error.status().map(|status| status.as_u16());
+    error.is_permanent() || matches!(status, Some(400..=499)) && !matches!(status, Some(408 | 429))
+}
+
+fn may_be_one_bad_event(error: &Error) -> bool {
+    let status = error.status().map(|status| status.as_u16());
+    matches!(status, Some(400 | 413 | 422 | 500))
 }
 
 /// Waits until a state is recorded: `GET /task_runs/{id}`. The server records states in the order in which they came.
@@ -285,16 +384,5 @@ async fn confirm(raw: &raw::Client, sent: Sent) {
         }
         looks += 1;
         clock.sleep(CONFIRM_BACKOFF.delay(looks, None)).await;
-    }
-}
-
-impl Sent {
-    fn of(event: &Event) -> Option<Self> {
-        let id = event.resource.get("prefect.resource.id")?;
-        let task_run = id.strip_prefix("prefect.task-run.")?.parse().ok()?;
-        Some(Self {
-            task_run,
-            at: event.occurred,
-        })
     }
 }

@@ -9,6 +9,7 @@ mod lines;
 mod pausing;
 mod process;
 mod tasks;
+mod worker;
 
 use prefect_sdk::Client;
 use prefect_sdk::types::TaskRun;
