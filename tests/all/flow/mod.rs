@@ -8,6 +8,7 @@ mod handed;
 mod lines;
 mod pausing;
 mod process;
+mod scale;
 mod tasks;
 mod worker;
 

@@ -3,6 +3,7 @@
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
+use prefect_sdk::automations::Automation;
 use prefect_sdk::flow::{BoxError, Run};
 use prefect_sdk::types::{
     DeploymentCreate, DeploymentFlowRunCreate, FlowCreate, FlowRunCreate, StateCreate, StateType,
@@ -164,6 +165,57 @@ async fn a_signal_to_a_run_that_is_to_be_cancelled_cancels_it() {
     );
     signal(&program, "-KILL");
     ended(program).await;
+}
+
+#[tokio::test]
+async fn a_process_that_dies_or_hangs_is_noticed_by_its_missing_heartbeats() {
+    let client = live().await;
+    let automation = Automation::crash_zombie_runs(Duration::from_secs(10)).build();
+    let automation = client
+        .automations()
+        .create(&automation.expect("valid"))
+        .await;
+    let (dead, of_dead) = start(&client, "wait", &[]).await;
+    let (hung, of_hung) = start(&client, "tidy", &[]).await;
+    until_running(&client, of_dead).await;
+    until_running(&client, of_hung).await;
+    // After the first heartbeat.
+    for run in [of_dead, of_hung] {
+        let id = format!("prefect.flow-run.{run}");
+        loop {
+            let events = client
+                .events()
+                .list()
+                .resource_id(&id)
+                .name("prefect.flow-run.heartbeat");
+            if !events.await.expect("listed").is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+    signal(&dead, "-KILL");
+    signal(&hung, "-STOP");
+    for run in client
+        .flow_runs()
+        .wait_all([of_dead, of_hung])
+        .await
+        .expect("ended")
+    {
+        assert_eq!(run.state_name.as_deref(), Some("Crashed"));
+    }
+    ended(dead).await;
+    // One that lives after all may still complete its run.
+    signal(&hung, "-CONT");
+    signal(&hung, "-TERM");
+    assert_eq!(ended(hung).await.code(), Some(0));
+    let states = states(&client, of_hung).await;
+    assert_eq!(states, ["Pending", "Running", "Crashed", "Completed"]);
+    client
+        .automations()
+        .delete(automation.expect("created").id)
+        .await
+        .expect("deleted");
 }
 
 #[tokio::test]
