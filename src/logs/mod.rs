@@ -21,6 +21,8 @@ mod shipper;
 pub(crate) use layer::scope;
 #[cfg(feature = "logs")]
 pub use layer::{LogLayer, MissingRun, layer};
+#[cfg(all(feature = "logs", feature = "flows"))]
+pub(crate) use shipper::drain;
 #[cfg(feature = "logs")]
 pub use shipper::flush;
 

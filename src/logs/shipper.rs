@@ -123,6 +123,26 @@ pub async fn flush(client: &Client, timeout: Duration) -> Result<()> {
     })
 }
 
+/// Waits until the lines so far are sent; `false` if none is for this long.
+#[cfg(feature = "flows")]
+pub(crate) async fn drain(client: &Client, timeout: Duration) -> bool {
+    let Ok(shipper) = client.service::<Shipper>() else {
+        return true;
+    };
+    loop {
+        let waiting = shipper.queue.waiting();
+        if tokio::time::timeout(timeout, shipper.queue.flush())
+            .await
+            .is_ok()
+        {
+            return true;
+        }
+        if shipper.queue.waiting() >= waiting {
+            return false;
+        }
+    }
+}
+
 /// Sends what is queued, until the shipper is dropped and nothing is left.
 async fn send_all(
     raw: raw::Client,

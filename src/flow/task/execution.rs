@@ -12,8 +12,8 @@ use tracing::{Instrument as _, Span};
 use super::error::TaskError;
 use super::options::TaskOptions;
 use super::output::{Output, OutputOf};
-use super::record::{TaskRecord, TaskState};
-use super::reporter::{Report, Reporter};
+use super::record::{TaskIdentity, TaskRecord, TaskState};
+use super::reporter::Reporter;
 use super::task::Task;
 use crate::flow::body::{catch_panic, log_scope};
 use crate::flow::flow::BoxError;
@@ -21,8 +21,7 @@ use crate::flow::run::Run;
 use crate::flow::states::{chain, cut};
 use crate::flow::stop::StopReason;
 use crate::resources::concurrency::SlotGuard;
-use crate::resources::events;
-use crate::types::{Event, StateType};
+use crate::types::StateType;
 
 /// A task run; dropped before its end, it is reported as cancelled or crashed.
 pub(super) struct Execution {
@@ -30,7 +29,6 @@ pub(super) struct Execution {
     record: TaskRecord,
     reporter: Option<Arc<Reporter>>,
     timeout: Option<Duration>,
-    retry_delay: Duration,
     failures: u32,
     /// Held while the task runs.
     slots: Option<SlotGuard>,
@@ -41,27 +39,27 @@ pub(super) struct Execution {
 
 impl Execution {
     pub(super) fn new(task: TaskOptions) -> Self {
-        let mut record = TaskRecord::new(task.name);
-        record.tags = task.tags;
-        record.inputs = task.inputs;
-        record.version = task.version;
-        record.retries = task.retries;
-        record.retry_delay = task.retry_delay.as_secs_f64();
+        let mut identity = TaskIdentity::new(task.name);
+        identity.tags = task.tags;
+        identity.inputs = task.inputs;
+        identity.version = task.version;
+        identity.retries = task.retries;
+        identity.retry_delay = task.retry_delay;
+        let record = TaskRecord::new(Arc::clone(task.run.context()), identity);
         // Its level is that of errors so that no filter of levels turns it off.
         let span = tracing::error_span!(
             target: "prefect_sdk::run",
             parent: task.run.span(),
             "task_run",
             flow_run_id = %task.run.id(),
-            task_run_id = %record.id,
-            name = %record.name,
+            task_run_id = %record.identity().id,
+            name = %record.identity().name,
         );
         Self {
             run: task.run,
             record,
             reporter: None,
             timeout: task.timeout,
-            retry_delay: task.retry_delay,
             failures: 0,
             slots: None,
             span,
@@ -76,18 +74,15 @@ impl Execution {
             Err(error) => return Err(self.error(error)),
         };
         reporter.room().await;
-        let pending = TaskState::new(StateType::Pending, "Pending");
-        let pending = self.record.enter(self.run.context(), pending, Utc::now());
         self.reporter = Some(reporter);
-        if let Err(error) = self.report(pending) {
-            return Err(self.error(error));
-        }
+        self.enter(TaskState::new(StateType::Pending, "Pending"));
         self.is_open = true;
-        if self.record.tags.is_empty() {
+        let task = self.record.identity();
+        if task.tags.is_empty() {
             return Ok(());
         }
         let limits = self.run.client().concurrency_limits();
-        let slots = limits.for_task_run(self.record.id, &self.record.tags);
+        let slots = limits.for_task_run(task.id, &task.tags);
         match slots.acquire().await {
             Ok(slots) => self.slots = Some(slots),
             Err(error) if error.is_unsupported() => {
@@ -111,9 +106,9 @@ impl Execution {
         self.enter(TaskState::new(StateType::Running, name));
         Task {
             run: self.run.clone(),
-            id: self.record.id,
-            name: self.record.name.clone(),
-            attempt: self.record.run_count,
+            id: self.record.identity().id,
+            name: self.record.identity().name.clone(),
+            attempt: self.record.run_count(),
             span: self.span.clone(),
         }
     }
@@ -123,7 +118,7 @@ impl Execution {
         &self,
         body: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Failure> {
-        let ids = (self.run.id(), Some(self.record.id));
+        let ids = (self.run.id(), Some(self.record.identity().id));
         let body = async { body.await.map_err(Into::into) };
         let body = log_scope(ids, catch_panic(body)).instrument(self.span.clone());
         let Some(timeout) = self.timeout else {
@@ -139,53 +134,43 @@ impl Execution {
     /// Reports that the task has returned a value.
     pub(super) fn complete<T>(mut self, value: T) -> Output<T> {
         self.end(TaskState::new(StateType::Completed, "Completed"));
-        Output::new(value, OutputOf::TaskRun(self.record.id))
+        Output::new(value, OutputOf::TaskRun(self.record.identity().id))
     }
 
     /// Reports a failure, and waits if the task is to be tried again.
     pub(super) async fn fail(&mut self, failure: Failure) -> Result<(), TaskError> {
         self.failures += 1;
         let (name, message) = (failure.name(), cut(failure.message()));
-        if self.failures > self.record.retries {
+        let (retries, retry_delay) = {
+            let task = self.record.identity();
+            (task.retries, task.retry_delay)
+        };
+        if self.failures > retries {
             self.span
                 .in_scope(|| tracing::error!(target: "prefect_sdk::run", "{message}"));
             self.end(TaskState::new(StateType::Failed, name).message(message));
             return Err(self.error(failure.into_error()));
         }
-        let left = self.record.retries - self.failures;
+        let left = retries - self.failures;
         self.span.in_scope(|| {
             tracing::warn!(target: "prefect_sdk::run", retries_left = left, "{message}; it is tried again");
         });
-        if !self.retry_delay.is_zero() {
+        if !retry_delay.is_zero() {
             let mut state = TaskState::new(StateType::Scheduled, "AwaitingRetry").message(message);
-            let delay = chrono::Duration::from_std(self.retry_delay).ok();
+            let delay = chrono::Duration::from_std(retry_delay).ok();
             state.scheduled = delay.and_then(|delay| Utc::now().checked_add_signed(delay));
             self.enter(state);
             let client = self.run.client();
-            client.channel().clock().sleep(self.retry_delay).await;
+            client.channel().clock().sleep(retry_delay).await;
         }
         Ok(())
     }
 
     fn enter(&mut self, state: TaskState) {
-        let event = self.record.enter(self.run.context(), state, Utc::now());
-        if let Err(error) = self.report(event) {
-            tracing::warn!(task_run = %self.record.id, %error, "a state of a task run is lost");
-        }
-    }
-
-    /// Has an event sent. One that the server refuses would delay those of everybody.
-    fn report(&self, event: Event) -> crate::error::Result<()> {
-        let bytes = events::check(&event)?;
+        let report = self.record.enter(state, Utc::now());
         if let Some(reporter) = &self.reporter {
-            reporter.report(Report {
-                flow_run: self.run.id(),
-                task_run: self.record.id,
-                event,
-                bytes,
-            });
+            reporter.report(report);
         }
-        Ok(())
     }
 
     fn end(&mut self, state: TaskState) {
@@ -195,7 +180,8 @@ impl Execution {
     }
 
     fn error(&self, error: impl Into<BoxError>) -> TaskError {
-        TaskError::new(&self.record.key, self.record.id, error.into())
+        let task = self.record.identity();
+        TaskError::new(&task.key, task.id, error.into())
     }
 }
 

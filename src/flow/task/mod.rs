@@ -1,6 +1,7 @@
 //! Tasks: parts of a run that it reports as task runs, by events.
 
 mod builder;
+mod delivery;
 mod error;
 mod execution;
 mod input;

@@ -9,29 +9,22 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use futures_core::future::BoxFuture;
 use futures_util::FutureExt as _;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
+use super::delivery::{Sent, confirm, requests, send};
+use super::record::TaskReport;
 use crate::client::{Background, Service, Services};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::raw;
-use crate::runtime::Backoff;
-use crate::types::{Event, Field};
 
 /// The most events in one request.
 const MAX_EVENTS_PER_REQUEST: usize = 200;
 
-/// The most bytes of JSON in one request, if it has more than the states of one task run.
-const MAX_BYTES_PER_REQUEST: usize = 1_000_000;
-
 /// How many states of one task run are kept while the server is out of reach; with more, only the newest.
 const MAX_STATES_PER_TASK_RUN: usize = 20;
-
-/// After so many replies of 500, events are sent one by one: one of them may be the reason.
-const MAX_SERVER_ERRORS: u32 = 5;
 
 /// How many events may be sent before the last one is seen to be recorded; all clients of a server share its queue.
 const UNCONFIRMED_WINDOW: usize = 1000;
@@ -44,26 +37,6 @@ const MAX_WAITING: usize = 10_000;
 
 /// How long states wait for others, to be sent with them.
 const LINGER: Duration = Duration::from_millis(100);
-
-/// The waits while the server is out of reach.
-const OUTAGE_BACKOFF: Backoff =
-    Backoff::new(Duration::from_secs(1), Duration::from_secs(60)).floor(Duration::from_millis(200));
-
-/// The waits before it is looked again whether an event is recorded.
-const CONFIRM_BACKOFF: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1))
-    .floor(Duration::from_millis(10));
-
-/// How long an event may take to be recorded; after that the server is taken not to do so, as when the run was deleted.
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A state of a task run that is to be sent.
-pub(super) struct Report {
-    pub flow_run: Uuid,
-    pub task_run: Uuid,
-    pub event: Event,
-    /// The bytes of its JSON.
-    pub bytes: usize,
-}
 
 /// Reports the task runs of a client.
 pub(crate) struct Reporter {
@@ -87,19 +60,12 @@ struct Progress {
 #[derive(Default)]
 struct State {
     order: VecDeque<Uuid>,
-    waiting: HashMap<Uuid, Vec<Report>>,
+    waiting: HashMap<Uuid, Vec<TaskReport>>,
     /// The flow runs of which states are being sent, or are not seen to be recorded.
     unconfirmed: HashSet<Uuid>,
     /// How often the end of each flow run is waited for.
     flushes: HashMap<Uuid, usize>,
     is_closed: bool,
-}
-
-/// The newest state that was sent.
-#[derive(Clone, Copy)]
-struct Sent {
-    task_run: Uuid,
-    at: DateTime<Utc>,
 }
 
 impl Service for Reporter {
@@ -136,7 +102,7 @@ impl Reporter {
     }
 
     /// Has a state sent; never waits.
-    pub(super) fn report(&self, report: Report) {
+    pub(super) fn report(&self, report: TaskReport) {
         let mut state = self.shared.state();
         state.add(report);
         let waiting = state.waiting.len();
@@ -207,8 +173,8 @@ impl Shared {
 }
 
 impl State {
-    fn add(&mut self, report: Report) {
-        let task_run = report.task_run;
+    fn add(&mut self, report: TaskReport) {
+        let task_run = report.task_run();
         let reports = self.waiting.entry(task_run).or_default();
         reports.push(report);
         match reports.len() {
@@ -220,7 +186,8 @@ impl State {
 
     /// Whether nothing of this flow run is left to be sent or recorded.
     fn is_settled(&self, flow_run: Uuid) -> bool {
-        let is_waiting = |reports: &Vec<Report>| reports.iter().any(|it| it.flow_run == flow_run);
+        let is_waiting =
+            |reports: &Vec<TaskReport>| reports.iter().any(|it| it.flow_run() == flow_run);
         !self.unconfirmed.contains(&flow_run) && !self.waiting.values().any(is_waiting)
     }
 
@@ -228,47 +195,43 @@ impl State {
     fn needs_confirmation(&self) -> bool {
         let is_waiting = |flow_run: &Uuid| {
             let mut reports = self.waiting.values().flatten();
-            reports.any(|report| report.flow_run == *flow_run)
+            reports.any(|report| report.flow_run() == *flow_run)
         };
         let mut flushes = self.flushes.keys();
         flushes.any(|run| self.unconfirmed.contains(run) && !is_waiting(run))
     }
 
     /// Takes the next states, and those of one task run together.
-    fn take(&mut self) -> Vec<Report> {
-        let (mut batch, mut bytes) = (Vec::<Report>::new(), 0);
+    fn take(&mut self) -> Vec<TaskReport> {
+        let mut batch = Vec::new();
         while batch.len() < MAX_EVENTS_PER_REQUEST
-            && bytes < MAX_BYTES_PER_REQUEST
             && let Some(task_run) = self.order.pop_front()
         {
             let mut reports = self.waiting.remove(&task_run).unwrap_or_default();
             if self.order.len() > COALESCE_ABOVE {
                 keep_newest(&mut reports);
             }
-            bytes += reports.iter().map(|report| report.bytes).sum::<usize>();
             batch.append(&mut reports);
         }
         self.unconfirmed
-            .extend(batch.iter().map(|report| report.flow_run));
+            .extend(batch.iter().map(TaskReport::flow_run));
         batch
     }
 }
 
 /// Keeps only the newest state of a task run, which then follows what the oldest one has followed.
-fn keep_newest(reports: &mut Vec<Report>) {
-    let Some(first) = reports.first() else {
-        return;
-    };
-    let follows = *first.event.follows;
-    reports.drain(..reports.len() - 1);
-    if let Some(newest) = reports.first_mut() {
-        newest.event.follows = follows.map_or(Field::UNSET, Field::value);
+fn keep_newest(reports: &mut Vec<TaskReport>) {
+    let follows = reports.first().and_then(|oldest| oldest.follows);
+    if let Some(mut newest) = reports.pop() {
+        newest.follows = follows;
+        *reports = vec![newest];
     }
 }
 
 /// Sends what waits, until the reporter is dropped.
 async fn send_all(raw: Arc<raw::Client>, shared: Arc<Shared>) {
     let clock = raw.channel().clock();
+    let is_closed = || shared.state().is_closed;
     let (mut unconfirmed, mut last): (usize, Option<Sent>) = (0, None);
     loop {
         let (batch, must_confirm) = {
@@ -299,90 +262,10 @@ async fn send_all(raw: Arc<raw::Client>, shared: Arc<Shared>) {
             continue;
         } else {
             unconfirmed += batch.len();
-            last = send(&raw, &shared, batch).await.or(last);
+            for request in requests(&batch) {
+                last = send(&raw, request, &is_closed).await.or(last);
+            }
         }
         shared.step();
-    }
-}
-
-/// Sends a batch, however long the server is out of reach; of one that it refuses, each half by itself. Returns the last
-/// state that it has accepted.
-async fn send(raw: &raw::Client, shared: &Shared, batch: Vec<Report>) -> Option<Sent> {
-    let (mut unsent, mut last) = (vec![batch], None);
-    while let Some(mut batch) = unsent.pop() {
-        let events: Vec<Event> = batch.iter().map(|report| report.event.clone()).collect();
-        let Err(error) = send_once_reached(raw, shared, &events).await else {
-            last = batch.last().map(|report| Sent {
-                task_run: report.task_run,
-                at: report.event.occurred,
-            });
-            continue;
-        };
-        if batch.len() > 1 && may_be_one_bad_event(&error) {
-            let rest = batch.split_off(batch.len() / 2);
-            // The first half is sent first.
-            unsent.push(rest);
-            unsent.push(batch);
-        } else {
-            tracing::warn!(events = batch.len(), %error, "states of task runs are lost");
-        }
-    }
-    last
-}
-
-/// Sends events until the server has accepted or refused them: `POST /events`.
-async fn send_once_reached(raw: &raw::Client, shared: &Shared, events: &Vec<Event>) -> Result<()> {
-    let mut failures = 0;
-    loop {
-        let Err(error) = raw.create_events(events).await else {
-            return Ok(());
-        };
-        failures += 1;
-        let is_broken = error.status().is_some_and(|status| status == 500);
-        if is_refused(&error)
-            || is_broken && failures >= MAX_SERVER_ERRORS
-            || shared.state().is_closed
-        {
-            return Err(error);
-        }
-        if failures == 1 {
-            tracing::warn!(%error, "states of task runs cannot be sent now; they are kept");
-        }
-        let delay = OUTAGE_BACKOFF.delay(failures, error.retry_after());
-        raw.channel().clock().sleep(delay).await;
-    }
-}
-
-fn is_refused(error: &Error) -> bool {
-    let status = error.status().map(|status| status.as_u16());
-    error.is_permanent() || matches!(status, Some(400..=499)) && !matches!(status, Some(408 | 429))
-}
-
-fn may_be_one_bad_event(error: &Error) -> bool {
-    let status = error.status().map(|status| status.as_u16());
-    matches!(status, Some(400 | 413 | 422 | 500))
-}
-
-/// Waits until a state is recorded: `GET /task_runs/{id}`. The server records states in the order in which they came.
-async fn confirm(raw: &raw::Client, sent: Sent) {
-    let clock = raw.channel().clock();
-    let (begun, mut looks) = (clock.now(), 0);
-    loop {
-        let read = raw.read_task_run(&sent.task_run).await;
-        let state = read
-            .ok()
-            .and_then(|reply| reply.into_inner().state.into_option());
-        if state
-            .and_then(|state| state.timestamp)
-            .is_some_and(|at| at >= sent.at)
-        {
-            return;
-        }
-        if clock.now().saturating_duration_since(begun) > CONFIRM_TIMEOUT {
-            tracing::warn!(task_run = %sent.task_run, "the server has not recorded the state of a task run");
-            return;
-        }
-        looks += 1;
-        clock.sleep(CONFIRM_BACKOFF.delay(looks, None)).await;
     }
 }

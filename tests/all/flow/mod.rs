@@ -2,6 +2,7 @@
 
 mod cancelling;
 mod children;
+mod control;
 mod ending;
 mod faults;
 mod handed;

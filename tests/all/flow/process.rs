@@ -56,7 +56,7 @@ async fn a_program_that_is_started_for_a_run() {
 }
 
 /// Starts the program for a new run whose function ends in this way.
-async fn start(client: &Client, end: &str, variables: &[(&str, &str)]) -> (Child, Uuid) {
+pub async fn start(client: &Client, end: &str, variables: &[(&str, &str)]) -> (Child, Uuid) {
     let flow = client
         .flows()
         .create(&FlowCreate::new(unique("flow")))
@@ -80,7 +80,7 @@ fn start_for(client: &Client, run: Uuid, variables: &[(&str, &str)]) -> Child {
         .expect("runs")
 }
 
-async fn until_running(client: &Client, run: Uuid) {
+pub async fn until_running(client: &Client, run: Uuid) {
     let running = client
         .flow_runs()
         .wait(run)
@@ -95,7 +95,7 @@ fn signal(program: &Child, name: &str) {
     assert!(sent.expect("kill").success());
 }
 
-async fn ended(mut program: Child) -> ExitStatus {
+pub async fn ended(mut program: Child) -> ExitStatus {
     let ended = tokio::task::spawn_blocking(move || program.wait());
     ended.await.expect("no panic").expect("ended")
 }

@@ -1,0 +1,92 @@
+//! The control channel of a supervisor, which this test is.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::process::{ended, start, until_running};
+use super::states;
+use crate::support::live;
+
+const HELLO: [u8; 5] = [0x00, 0x50, 0x46, 0x02, 0x01];
+
+/// Reads one byte that has to come in time.
+async fn byte(stream: &mut TcpStream) -> u8 {
+    let read = timeout(Duration::from_secs(60), stream.read_u8()).await;
+    read.expect("in time").expect("a byte")
+}
+
+/// Accepts the program, which has to greet.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    let accepted = timeout(Duration::from_secs(60), listener.accept()).await;
+    let (mut stream, _) = accepted.expect("in time").expect("a program");
+    let mut greeting = vec![0; "secret\n".len() + HELLO.len()];
+    stream.read_exact(&mut greeting).await.expect("a greeting");
+    assert_eq!(greeting, [b"secret\n".as_slice(), &HELLO].concat());
+    stream
+}
+
+#[tokio::test]
+async fn a_supervisor_cancels_without_a_signal_and_gets_a_receipt() {
+    let client = live().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("bound").port().to_string();
+    let control = [
+        ("PREFECT__CONTROL_PORT", port.as_str()),
+        ("PREFECT__CONTROL_TOKEN", "secret"),
+    ];
+    let (program, run) = start(&client, "wait", &control).await;
+    let mut stream = accept(&listener).await;
+    stream.write_all(&HELLO).await.expect("greeted");
+    until_running(&client, run).await;
+    stream.write_all(b"c").await.expect("cancelled");
+    assert_eq!(byte(&mut stream).await, b'a');
+
+    assert_eq!(byte(&mut stream).await, 0x01);
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).await.expect("a length");
+    let mut receipt = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut receipt).await.expect("a receipt");
+    stream.write_all(&[0x02]).await.expect("acknowledged");
+    let receipt: Value = serde_json::from_slice(&receipt).expect("JSON");
+    assert_eq!(receipt["disposition"], "STATE_REPORTED");
+    assert_eq!(receipt["state_type"], "CANCELLED");
+    let state = client
+        .flow_runs()
+        .handle(run)
+        .state()
+        .await
+        .expect("a state");
+    assert_eq!(receipt["state_id"], state.id.to_string());
+    assert_eq!(ended(program).await.code(), Some(0));
+    assert_eq!(
+        states(&client, run).await,
+        ["Pending", "Running", "Cancelled"]
+    );
+    let run = client.flow_runs().get(run).await.expect("there");
+    assert!(run.infrastructure_pid.is_none(), "the supervisor writes it");
+}
+
+#[tokio::test]
+async fn a_supervisor_that_knows_no_receipts_gets_none() {
+    let client = live().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("bound").port().to_string();
+    let control = [
+        ("PREFECT__CONTROL_PORT", port.as_str()),
+        ("PREFECT__CONTROL_TOKEN", "secret"),
+    ];
+    let (program, run) = start(&client, "", &control).await;
+    let mut stream = accept(&listener).await;
+    assert_eq!(ended(program).await.code(), Some(0));
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.expect("the end");
+    assert!(rest.is_empty(), "{rest:?}");
+    assert_eq!(
+        states(&client, run).await,
+        ["Pending", "Running", "Completed"]
+    );
+}
