@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::attempts::UnderWay;
@@ -56,6 +56,9 @@ pub(super) struct Assignment {
     pub catches_signals: bool,
     /// The end of the run that this is a sub-flow of.
     pub parent: Option<Arc<Stop>>,
+    /// Dropped when the end of a sub-flow is reported: the run above it waits for that.
+    #[allow(dead_code, reason = "it is there to be dropped")]
+    pub reported: Option<watch::Receiver<()>>,
     pub commands: mpsc::UnboundedSender<Command>,
     /// The ends of the function, each with the number of its time.
     pub ends: mpsc::UnboundedReceiver<(u32, BodyEnd)>,

@@ -21,7 +21,6 @@ use super::obtain::NewRun;
 use super::outcome::Outcome;
 use super::run::Run;
 use super::states::{self, BodyEnd};
-use super::stop::Stop;
 use crate::client::{Background, Client};
 use crate::error::{Error, Result};
 use crate::types::Json;
@@ -35,7 +34,7 @@ pub struct Attempt<P, T> {
     new_run: NewRun,
     is_new: bool,
     catches_signals: bool,
-    parent: Option<Arc<Stop>>,
+    parent: Option<Run>,
 }
 
 impl Client {
@@ -127,7 +126,7 @@ impl<P, T> Attempt<P, T> {
     }
 
     /// Makes the run a sub-flow of the run that this ends with.
-    pub(super) fn below(mut self, parent: Arc<Stop>, task_run: Uuid) -> Self {
+    pub(super) fn below(mut self, parent: Run, task_run: Uuid) -> Self {
         self.parent = Some(parent);
         self.new_run.parent_task_run_id = Some(task_run);
         self.new_run().without_signals()
@@ -140,12 +139,12 @@ where
     T: Serialize + Send + 'static,
 {
     /// What the environment says of the run, and its id; none for a new run.
-    fn run_of(&self, attempts: &Attempts) -> Result<(Handover, Option<Uuid>)> {
+    fn run_of(&self) -> Result<(Handover, Option<Uuid>)> {
         let handover = Handover::from_env()?;
         let wanted = self.run_id.or(handover.run_id.filter(|_| !self.is_new));
         // What a supervisor says of one run is for the first attempt at that run alone.
         let is_handed = wanted.is_some() && wanted == handover.run_id;
-        match is_handed && attempts.take_handover() {
+        match is_handed && Handover::take() {
             true => Ok((handover, wanted)),
             false => Ok((handover.of_no_run(), self.run_id)),
         }
@@ -156,7 +155,7 @@ where
         flow.options().check(flow.name())?;
         let attempts = self.client.service::<Attempts>()?;
         let (handover, run_id) = match self.parent {
-            None => self.run_of(&attempts)?,
+            None => self.run_of()?,
             Some(_) => (Handover::default(), None),
         };
         let (commands, mut received) = mpsc::unbounded_channel();
@@ -171,7 +170,8 @@ where
             new_run: self.new_run,
             handover,
             catches_signals: self.catches_signals,
-            parent: self.parent,
+            reported: self.parent.as_ref().map(Run::unsent),
+            parent: self.parent.map(|run| Arc::clone(run.stop())),
             commands,
             ends: ended,
             under_way: attempts.begin(),

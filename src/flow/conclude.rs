@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use futures_util::future::{Either, select};
+use uuid::Uuid;
 
 use super::assignment::Ended;
 use super::handover::SigtermBehavior;
@@ -23,8 +24,8 @@ use crate::types::{State, StateCreate, StateType};
 /// How long the run may take to be read when a signal has come.
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the last values of artifacts may take.
-const LAST_UPDATES_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the last values of artifacts, and the ends of sub-flows, may take.
+const LAST_UPDATES_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the server may be out of reach before a state is given up.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -69,7 +70,7 @@ impl Life {
 
     /// Ends a run that was stopped while its function did not run.
     pub(super) async fn stopped(&mut self, stop: StopSignal) -> Phase<()> {
-        if matches!(stop, StopSignal::Hurry) {
+        if matches!(stop, StopSignal::Hurry) && self.signal.is_none() {
             return Ok(());
         }
         let verdict = self.judge(stop).await;
@@ -114,15 +115,17 @@ impl Life {
 
     /// Proposes the state that ends the run, once everything that belongs before it has been sent.
     pub(super) async fn conclude(&mut self, state: StateCreate) -> Next {
-        if self.settle().await {
-            return Next::Ended(self.ended(Ending::Cancelled));
-        }
-        let mut state = state;
+        self.settle().await;
+        let (mut state, mut transition) = (state, Uuid::new_v4());
         loop {
+            if self.is_cancelled {
+                return Next::Ended(self.ended(Ending::Cancelled));
+            }
             let terms = Terms {
                 patience: self.patience(),
                 stops: Some(&mut self.stops),
                 keeps_lease: false,
+                transition,
             };
             match self.proposer.propose(state.clone(), terms).await {
                 // It is the data that the server, or a proxy, does not take: the run has ended all the same.
@@ -130,12 +133,15 @@ impl Life {
                     state.data = None;
                     let what = format!("The result could not be stored: {error}");
                     state.message = states::cut(what).into();
+                    transition = Uuid::new_v4();
                 }
                 Err(error) => return Next::Ended(self.unreported(error)),
                 Ok(Decision::Accepted(state)) => return Next::Ended(self.ended_in(state)),
                 Ok(Decision::Rejected(rejected)) => match rejected.type_ {
                     StateType::Scheduled => return Next::Retry(Box::new(rejected)),
-                    StateType::Cancelling => state = states::cancelled(),
+                    StateType::Cancelling => {
+                        (state, transition) = (states::cancelled(), Uuid::new_v4());
+                    }
                     _ => return Next::Ended(self.ended_in(rejected)),
                 },
                 Ok(Decision::Aborted(reason)) => return Next::Ended(self.superseded(reason)),
@@ -150,35 +156,37 @@ impl Life {
         }
     }
 
-    /// Remembers a signal.
-    fn note(&mut self, stop: &StopSignal) {
-        if let StopSignal::Stop(reason) = stop {
-            self.signal = self.signal.or(reason.signal());
+    /// Remembers a stop that came too late for the function.
+    pub(super) fn note(&mut self, stop: &StopSignal) {
+        match stop {
+            StopSignal::Stop(reason) => {
+                self.signal = self.signal.or(reason.signal());
+                self.pending.get_or_insert_with(|| reason.clone());
+            }
+            StopSignal::AlreadyCancelled => self.is_cancelled = true,
+            StopSignal::Hurry => {}
         }
     }
 
-    /// Sends what waits, and ends the heartbeats. Returns whether the run was CANCELLED by others meanwhile.
-    async fn settle(&mut self) -> bool {
-        // Updates of artifacts end with the function, or a moment later.
+    /// Sends what waits, and ends the heartbeats.
+    async fn settle(&mut self) {
+        // Updates of artifacts end with the function, or a moment later, and so do sub-flows.
         let _ = tokio::time::timeout(LAST_UPDATES_TIMEOUT, self.unsent.closed()).await;
-        let mut is_cancelled = false;
-        loop {
+        while !self.is_cancelled {
             let is_hurried = self.signal.is_some();
             let flush = settle::flush(&self.assignment.client, self.context.id, is_hurried);
             let stop = match select(pin!(flush), pin!(self.stops.next())).await {
                 Either::Left(_) => break,
                 Either::Right((stop, _)) => stop,
             };
-            match stop {
-                StopSignal::Hurry => break,
-                StopSignal::AlreadyCancelled => is_cancelled = true,
-                StopSignal::Stop(_) => self.note(&stop),
+            if matches!(stop, StopSignal::Hurry) {
+                break;
             }
+            self.note(&stop);
         }
         if let Some(heartbeat) = self.heartbeat.take() {
             heartbeat.stop().await;
         }
-        is_cancelled
     }
 
     /// Ends what has gone on beside the run.

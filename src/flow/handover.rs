@@ -1,6 +1,7 @@
 //! `Handover`: what the environment says of the run that this process was started for.
 
 use std::env;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
@@ -36,7 +37,15 @@ pub(super) enum SigtermBehavior {
     Relinquish,
 }
 
+/// Whether an attempt of this process has taken the run that was handed over to it.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
 impl Handover {
+    /// Takes the run for the one attempt that may have it; `false` if it was taken before.
+    pub(super) fn take() -> bool {
+        !IS_TAKEN.swap(true, Ordering::SeqCst)
+    }
+
     /// Reads the environment of this process.
     pub(super) fn from_env() -> Result<Self> {
         Self::read(|name| env::var(name).ok())

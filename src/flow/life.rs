@@ -8,6 +8,7 @@ use futures_core::future::BoxFuture;
 use futures_util::future::{Either, select};
 use tokio::sync::watch;
 use tracing::Span;
+use uuid::Uuid;
 
 use super::assignment::{Assignment, Command, Ended};
 use super::context::RunContext;
@@ -43,6 +44,10 @@ pub(super) struct Life {
     pub(super) ended: u32,
     /// The signal that has asked the process to end.
     pub(super) signal: Option<u8>,
+    /// A stop that came while an end was reported, or that the function has outrun: the run is not to be tried again.
+    pub(super) pending: Option<StopReason>,
+    /// Whether others have set CANCELLED.
+    pub(super) is_cancelled: bool,
     /// Its receivers are updates of artifacts that are not sent yet.
     pub(super) unsent: Arc<watch::Sender<()>>,
 }
@@ -69,6 +74,8 @@ impl Life {
             begun: 0,
             ended: 0,
             signal: None,
+            pending: None,
+            is_cancelled: false,
             unsent: Arc::default(),
         }
     }
@@ -217,6 +224,11 @@ impl Life {
         let next = match reason {
             Some(signal) => {
                 let told = self.judge(signal).await;
+                if let Verdict::Stop(reason) = &told
+                    && !matches!(reason, StopReason::TimedOut)
+                {
+                    self.pending = Some(reason.clone());
+                }
                 if told.is_at_rest()
                     && let Some(heartbeat) = self.heartbeat.take()
                 {
@@ -233,10 +245,14 @@ impl Life {
                     .await
             }
         };
-        match next {
-            Next::Retry(state) => Ok(*state),
-            Next::Ended(ended) => Err(ended),
+        let state = match next {
+            Next::Retry(state) => *state,
+            Next::Ended(ended) => return Err(ended),
+        };
+        if let Some(reason) = self.pending.take() {
+            self.stopped(StopSignal::Stop(reason)).await?;
         }
+        Ok(state)
     }
 
     /// Tells the function to end, waits for it for some time, and has it dropped.
@@ -249,15 +265,14 @@ impl Life {
         if !has_time {
             grace = Duration::ZERO;
         }
-        let mut signal = None;
+        let (mut stopped, mut is_cancelled) = (None, false);
         let ended = {
             let hurry = pin!(async {
                 loop {
                     match self.stops.next().await {
                         StopSignal::Hurry => return,
-                        // It was cancelled, and will be killed soon.
-                        StopSignal::Stop(reason) => signal = signal.or(reason.signal()),
-                        StopSignal::AlreadyCancelled => {}
+                        StopSignal::Stop(reason) => stopped = stopped.take().or(Some(reason)),
+                        StopSignal::AlreadyCancelled => is_cancelled = true,
                     }
                 }
             });
@@ -267,7 +282,11 @@ impl Life {
                 _ => None,
             }
         };
-        self.signal = self.signal.or(signal);
+        if let Some(reason) = stopped {
+            // A signal to a run that was cancelled: it will be killed soon.
+            self.note(&StopSignal::Stop(reason));
+        }
+        self.is_cancelled |= is_cancelled;
         let ended = match ended {
             None => {
                 stop.drop_body();
@@ -286,6 +305,7 @@ impl Life {
             patience: self.patience(),
             stops: Some(&mut self.stops),
             keeps_lease,
+            transition: Uuid::new_v4(),
         };
         let decided = self.proposer.propose(state, terms).await;
         decided.map_err(|error| self.unreported(error))

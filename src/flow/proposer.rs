@@ -57,6 +57,8 @@ pub(super) struct Terms<'a> {
     pub stops: Option<&'a mut Stops>,
     /// Whether the lease of the deployment's slot is to be kept.
     pub keeps_lease: bool,
+    /// By which the server knows the proposal again.
+    pub transition: Uuid,
 }
 
 impl Proposer {
@@ -86,7 +88,7 @@ impl Proposer {
         mut state: StateCreate,
         mut terms: Terms<'_>,
     ) -> Result<Decision> {
-        let transition = Uuid::new_v4();
+        let transition = terms.transition;
         let details: &mut StateDetails = state.state_details.get_or_insert_default();
         details.transition_id = transition.into();
         let proposal = SetFlowRunStateRequest::new(state);

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::IntoFuture;
-use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
 use serde::Serialize;
@@ -75,7 +74,7 @@ where
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let task_run = track(self.run.client(), self.run.id(), &self.name).await?;
-            let attempt = self.attempt.below(Arc::clone(self.run.stop()), task_run);
+            let attempt = self.attempt.below(self.run.clone(), task_run);
             let outcome = attempt.await?;
             let from = OutputOf::FlowRun(outcome.run_id());
             Ok(Output::new(outcome.into_result()?, from))

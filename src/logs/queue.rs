@@ -212,9 +212,10 @@ impl State {
     fn tell_losses(&mut self) {
         for (run, lost) in std::mem::take(&mut self.lost) {
             let plural = if lost == 1 { "line is" } else { "lines are" };
-            let message =
-                format!("{lost} {plural} lost: they came faster than the server took them.");
-            self.push(OWN_NAME, WARNING, message, (run, None));
+            let why = "they came faster than the server took them, or it refused them";
+            let message = format!("{lost} {plural} lost: {why}.");
+            // There is always room for it.
+            self.push_within(usize::MAX, OWN_NAME, WARNING, message, (run, None));
         }
     }
 }

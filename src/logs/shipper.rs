@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures_core::future::BoxFuture;
 use futures_util::FutureExt as _;
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use uuid::Uuid;
 
 use super::queue::{Limits, Queue};
@@ -151,20 +151,21 @@ async fn send_all(
 ) {
     let clock = raw.channel().clock();
     loop {
-        let Some(batch) = queue.take() else {
+        while queue.waiting() == 0 {
             if queue.is_closed() {
                 return;
             }
             queue.wake.notified().await;
-            let time = *interval.borrow();
-            let mut linger = clock.sleep(time);
-            // Of lines that come one by one, each may wait for others.
-            while !queue.is_urgent() {
-                let woken = pin!(queue.wake.notified());
-                if let futures_util::future::Either::Left(_) = select(&mut linger, woken).await {
-                    break;
-                }
+        }
+        let time = *interval.borrow();
+        let mut linger = clock.sleep(time);
+        while !queue.is_urgent() {
+            let woken = pin!(queue.wake.notified());
+            if let Either::Left(_) = select(&mut linger, woken).await {
+                break;
             }
+        }
+        let Some(batch) = queue.take() else {
             continue;
         };
         let mut unsent = vec![batch.lines.clone()];

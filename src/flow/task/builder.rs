@@ -28,8 +28,8 @@ const DEFAULT_CONCURRENCY: usize = 16;
 /// A task that is to be run: see [`Run::task`].
 ///
 /// Its states are reported by events, in the background and in batches: a task costs the run no request, unless it has
-/// tags. How often it is tried, and whether it has failed, is decided here, not by the server. Only when more than 10,000
-/// events wait, because the server is slower or out of reach, the next task waits before it begins.
+/// tags. How often it is tried, and whether it has failed, is decided here, not by the server. Only when the states
+/// of 10,000 task runs wait, because the server is slower or out of reach, the next task waits before it begins.
 #[derive(Clone)]
 #[must_use = "a task is run by `run` or `map`"]
 pub struct TaskBuilder {

@@ -101,6 +101,8 @@ pub(super) struct TaskReport {
     identity: Arc<TaskIdentity>,
     counts: Counts,
     event_id: Uuid,
+    /// The place among all reports; given when it is queued.
+    pub sequence: u64,
     pub follows: Option<Uuid>,
     pub at: DateTime<Utc>,
     from: Option<StateType>,
@@ -137,6 +139,7 @@ impl TaskRecord {
             identity: Arc::clone(&self.identity),
             counts: self.counts,
             event_id,
+            sequence: 0,
             follows: last.map(|(id, _)| id),
             at,
             from: self.state.replace(state.type_.clone()),

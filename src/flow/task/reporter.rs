@@ -5,7 +5,7 @@
 //! than a window of them is sent before the last one is seen to be recorded; and while many wait, of each task run only the
 //! newest state is sent, which has everything but the states before it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,10 +61,12 @@ struct Progress {
 struct State {
     order: VecDeque<Uuid>,
     waiting: HashMap<Uuid, Vec<TaskReport>>,
-    /// The flow runs of which states are being sent, or are not seen to be recorded.
-    unconfirmed: HashSet<Uuid>,
-    /// How often the end of each flow run is waited for.
-    flushes: HashMap<Uuid, usize>,
+    /// How many reports were queued.
+    queued: u64,
+    /// The first report of each flow run that is being sent, or is not seen to be recorded.
+    unconfirmed: HashMap<Uuid, u64>,
+    /// Up to which report of which flow run somebody waits.
+    flushes: Vec<(Uuid, u64)>,
     is_closed: bool,
 }
 
@@ -111,13 +113,13 @@ impl Reporter {
         self.shared.wake.notify_one();
     }
 
-    /// Waits until the states of a run's tasks are sent and recorded; `false` if there is no progress for this long.
+    /// Waits until the states so far of a run's tasks are sent and recorded; `false` if there is no progress for this long.
     pub(crate) async fn flush(&self, flow_run: Uuid, timeout: Duration) -> bool {
-        let _flush = Flush::begin(&self.shared, flow_run);
+        let flush = Flush::begin(&self.shared, flow_run);
         let mut progress = self.shared.progress.subscribe();
         loop {
             let steps = progress.borrow_and_update().steps;
-            if self.shared.state().is_settled(flow_run) {
+            if self.shared.state().is_settled(flush.target) {
                 return true;
             }
             let changed = progress.wait_for(|it| it.steps != steps);
@@ -135,25 +137,28 @@ impl Drop for Reporter {
     }
 }
 
-/// Asks for the confirmation of what a run has sent, until this is dropped.
-struct Flush<'a>(&'a Shared, Uuid);
+/// Asks for the confirmation of what a run has reported until now, until this is dropped.
+struct Flush<'a> {
+    shared: &'a Shared,
+    target: (Uuid, u64),
+}
 
 impl<'a> Flush<'a> {
     fn begin(shared: &'a Shared, flow_run: Uuid) -> Self {
-        *shared.state().flushes.entry(flow_run).or_default() += 1;
+        let mut state = shared.state();
+        let target = (flow_run, state.queued);
+        state.flushes.push(target);
+        drop(state);
         shared.wake.notify_one();
-        Self(shared, flow_run)
+        Self { shared, target }
     }
 }
 
 impl Drop for Flush<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        if let Some(flushes) = state.flushes.get_mut(&self.1) {
-            *flushes -= 1;
-            if *flushes == 0 {
-                state.flushes.remove(&self.1);
-            }
+        let mut state = self.shared.state();
+        if let Some(at) = state.flushes.iter().position(|it| *it == self.target) {
+            state.flushes.swap_remove(at);
         }
     }
 }
@@ -173,7 +178,9 @@ impl Shared {
 }
 
 impl State {
-    fn add(&mut self, report: TaskReport) {
+    fn add(&mut self, mut report: TaskReport) {
+        self.queued += 1;
+        report.sequence = self.queued;
         let task_run = report.task_run();
         let reports = self.waiting.entry(task_run).or_default();
         reports.push(report);
@@ -184,21 +191,26 @@ impl State {
         }
     }
 
-    /// Whether nothing of this flow run is left to be sent or recorded.
-    fn is_settled(&self, flow_run: Uuid) -> bool {
-        let is_waiting =
-            |reports: &Vec<TaskReport>| reports.iter().any(|it| it.flow_run() == flow_run);
-        !self.unconfirmed.contains(&flow_run) && !self.waiting.values().any(is_waiting)
+    /// Whether no report of this flow run up to this one is left to be sent.
+    fn is_sent(&self, (flow_run, last): (Uuid, u64)) -> bool {
+        let mut reports = self.waiting.values().flatten();
+        !reports.any(|it| it.flow_run() == flow_run && it.sequence <= last)
     }
 
-    /// Whether the end of a flow run is waited for of which everything was sent.
+    /// Whether no report of this flow run up to this one is left to be recorded.
+    fn is_recorded(&self, (flow_run, last): (Uuid, u64)) -> bool {
+        let first = self.unconfirmed.get(&flow_run);
+        first.is_none_or(|first| *first > last)
+    }
+
+    fn is_settled(&self, target: (Uuid, u64)) -> bool {
+        self.is_recorded(target) && self.is_sent(target)
+    }
+
+    /// Whether somebody waits for what was sent, and is not seen to be recorded.
     fn needs_confirmation(&self) -> bool {
-        let is_waiting = |flow_run: &Uuid| {
-            let mut reports = self.waiting.values().flatten();
-            reports.any(|report| report.flow_run() == *flow_run)
-        };
-        let mut flushes = self.flushes.keys();
-        flushes.any(|run| self.unconfirmed.contains(run) && !is_waiting(run))
+        let mut flushes = self.flushes.iter();
+        flushes.any(|target| !self.is_recorded(*target) && self.is_sent(*target))
     }
 
     /// Takes the next states, and those of one task run together.
@@ -213,17 +225,20 @@ impl State {
             }
             batch.append(&mut reports);
         }
-        self.unconfirmed
-            .extend(batch.iter().map(TaskReport::flow_run));
+        for report in &batch {
+            let first = self.unconfirmed.entry(report.flow_run());
+            let first = first.or_insert(report.sequence);
+            *first = report.sequence.min(*first);
+        }
         batch
     }
 }
 
-/// Keeps only the newest state of a task run, which then follows what the oldest one has followed.
+/// Keeps only the newest state of a task run, in the place of the oldest one.
 fn keep_newest(reports: &mut Vec<TaskReport>) {
-    let follows = reports.first().and_then(|oldest| oldest.follows);
-    if let Some(mut newest) = reports.pop() {
-        newest.follows = follows;
+    let oldest = reports.first().map(|it| (it.follows, it.sequence));
+    if let Some(((follows, sequence), mut newest)) = oldest.zip(reports.pop()) {
+        (newest.follows, newest.sequence) = (follows, sequence);
         *reports = vec![newest];
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use prefect_sdk::automations::Automation;
 use prefect_sdk::flow::{BoxError, Run};
 use prefect_sdk::types::{
-    DeploymentCreate, DeploymentFlowRunCreate, FlowCreate, FlowRunCreate, StateCreate, StateType,
+    DeploymentCreate, DeploymentFlowRunCreate, FlowCreate, FlowRunCreate, FlowRunPolicy,
+    FlowRunResponse, StateCreate, StateType,
 };
 use prefect_sdk::{Client, Flow};
 use serde_json::{Value, json};
@@ -165,6 +166,41 @@ async fn a_signal_to_a_run_that_is_to_be_cancelled_cancels_it() {
     );
     signal(&program, "-KILL");
     ended(program).await;
+}
+
+#[tokio::test]
+async fn a_signal_while_a_retry_is_awaited_crashes_the_run() {
+    let client = live().await;
+    let flow = client
+        .flows()
+        .create(&FlowCreate::new(unique("flow")))
+        .await
+        .expect("a flow")
+        .id;
+    let policy = FlowRunPolicy::new().retries(3).retry_delay(600);
+    let run = FlowRunCreate::new(flow)
+        .parameters(json!({ "end": "fail" }))
+        .empirical_policy(policy);
+    let run = client
+        .flow_runs()
+        .create(&run.state(StateCreate::pending()))
+        .await
+        .expect("a run")
+        .id;
+    let program = start_for(&client, run, &[]);
+    let awaits = |run: &FlowRunResponse| run.state_name.as_deref() == Some("AwaitingRetry");
+    client
+        .flow_runs()
+        .wait(run)
+        .until(awaits)
+        .await
+        .expect("awaits a retry");
+    signal(&program, "-TERM");
+    assert_eq!(ended(program).await.code(), Some(143));
+    assert_eq!(
+        states(&client, run).await,
+        ["Pending", "Running", "AwaitingRetry", "Crashed"]
+    );
 }
 
 #[tokio::test]

@@ -310,3 +310,27 @@ async fn a_task_with_a_tag_waits_for_a_slot_of_its_limit() {
         "{outcome:?}"
     );
 }
+
+#[tokio::test]
+async fn a_run_ends_although_a_part_of_the_program_goes_on_making_task_runs() {
+    let client = live().await;
+    let flow = Flow::new(unique("flow"), |run: Run, _: ()| async move {
+        run.task("first")
+            .run(|_| async { Ok::<_, BoxError>(()) })
+            .await?;
+        tokio::spawn(async move {
+            loop {
+                let more = run.task("more").run(|_| async {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    Ok::<_, BoxError>(())
+                });
+                if more.await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok::<_, BoxError>(())
+    });
+    let outcome = client.attempt(&flow).await.expect("run");
+    assert!(outcome.is_completed(), "{outcome:?}");
+}
