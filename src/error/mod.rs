@@ -291,6 +291,14 @@ impl Error {
         )
     }
 
+    /// Whether the server has refused what was sent: sent again, it would be refused again.
+    #[cfg(any(feature = "flows", feature = "logs"))]
+    pub(crate) fn is_refusal(&self) -> bool {
+        let status = self.0.status.map(|status| status.as_u16());
+        let asks_to_wait = matches!(status, Some(408 | 429));
+        self.is_permanent() || matches!(status, Some(400..=499)) && !asks_to_wait
+    }
+
     /// Whether the server is there, and asks for less work, or for some time.
     pub(crate) fn is_overload(&self) -> bool {
         self.0.kind == ErrorKind::RateLimited || self.is_maintenance()

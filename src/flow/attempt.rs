@@ -178,7 +178,7 @@ where
             caller: self.client,
         };
         background.spawn(assignment.supervise());
-        let (mut last, mut parameters) = (Last::default(), None);
+        let (mut last, mut parameters) = (None, None);
         while let Some(command) = received.recv().await {
             match command {
                 Command::Decode(json, reply) => {
@@ -208,12 +208,17 @@ where
                 }
                 Command::Ended(ended) => {
                     let ended = ended?;
+                    let (value, error) = match last {
+                        Some(Ok(value)) => (Some(value), None),
+                        Some(Err(error)) => (None, Some(error)),
+                        None => (None, None),
+                    };
                     return Ok(Outcome {
                         run_id: ended.run_id,
                         ending: ended.ending,
                         state: ended.state,
-                        value: last.value,
-                        error: last.error,
+                        value,
+                        error,
                         signal: ended.signal,
                     });
                 }
@@ -223,27 +228,12 @@ where
     }
 }
 
-/// What the function has returned last.
-struct Last<T> {
-    value: Option<T>,
-    error: Option<BoxError>,
-}
-
-impl<T> Default for Last<T> {
-    fn default() -> Self {
-        Self {
-            value: None,
-            error: None,
-        }
-    }
-}
-
 /// Runs the function, and tells what the server is to know of its end.
 async fn run_body<P, T: Serialize>(
     flow: &Flow<P, T>,
     run: Run,
     parameters: std::result::Result<P, String>,
-) -> (BodyEnd, Last<T>) {
+) -> (BodyEnd, Option<std::result::Result<T, BoxError>>) {
     let (stop, span, ids) = (run.stop().clone(), run.span().clone(), run.log_ids());
     let function = async {
         let parameters = parameters?;
@@ -253,22 +243,9 @@ async fn run_body<P, T: Serialize>(
     };
     let function = body::log_scope(ids, function).instrument(span);
     match body::run(function, &stop).await {
-        Some(Ok((value, json))) => {
-            let last = Last {
-                value: Some(value),
-                error: None,
-            };
-            (BodyEnd::Returned(json), last)
-        }
-        Some(Err(error)) => {
-            let end = BodyEnd::Failed(states::chain(&*error));
-            let last = Last {
-                value: None,
-                error: Some(error),
-            };
-            (end, last)
-        }
-        None => (BodyEnd::Dropped, Last::default()),
+        Some(Ok((value, json))) => (BodyEnd::Returned(json), Some(Ok(value))),
+        Some(Err(error)) => (BodyEnd::Failed(states::chain(&*error)), Some(Err(error))),
+        None => (BodyEnd::Dropped, None),
     }
 }
 

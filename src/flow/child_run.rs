@@ -2,20 +2,17 @@
 
 use std::fmt;
 use std::future::IntoFuture;
-use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use uuid::Uuid;
 
 use super::run::Run;
 use super::task::{Output, OutputOf};
+use super::watcher::wait_through_outages;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::resources::deployments::{DeploymentRef, RunDeployment};
 use crate::types::{FlowRunResponse, Json, StateCreate, StateType, TaskRunCreate};
-
-/// How long to wait before a run is waited for again after an error.
-const OUTAGE_PAUSE: Duration = Duration::from_secs(2);
 
 /// A run of a deployment that is a sub-flow run of this run: see [`Run::deployment`]. `.await` starts it, and waits for
 /// its end.
@@ -88,23 +85,7 @@ impl ChildRun {
     async fn start_and_wait(self) -> Result<Output<FlowRunResponse>> {
         let task_run = track(self.run.client(), self.run.id(), &self.name).await?;
         let handle = self.deployment.parent_task_run(task_run).send().await?;
-        let ended = loop {
-            match handle.wait().await {
-                Ok(ended) => break ended,
-                Err(error) if error.is_permanent() || error.is_invalid_request() => {
-                    return Err(error);
-                }
-                // The run goes on, whether or not the server is out of reach.
-                Err(_) => {
-                    self.run
-                        .client()
-                        .channel()
-                        .clock()
-                        .sleep(OUTAGE_PAUSE)
-                        .await
-                }
-            }
-        };
+        let ended = wait_through_outages(self.run.client(), || handle.wait()).await?;
         if !self.may_fail && ended.state_type.as_ref() != Some(&StateType::Completed) {
             let name = ended.state_name.as_deref().unwrap_or("in no state");
             let what = format!(

@@ -74,10 +74,8 @@ impl Life {
             return Ok(());
         }
         let verdict = self.judge(stop).await;
-        match self.conclude_stopped(verdict, None).await {
-            Next::Ended(ended) => Err(ended),
-            Next::Retry(state) => Err(self.ended_in(*state)),
-        }
+        let next = self.conclude_stopped(verdict, None).await;
+        Err(self.last(next))
     }
 
     /// Reports the end of a run that was stopped.
@@ -107,10 +105,8 @@ impl Life {
 
     /// Reports that the run is cancelled. A supervisor that does so, too, does no harm.
     pub(super) async fn cancel(&mut self) -> Box<Ended> {
-        match self.conclude(states::cancelled()).await {
-            Next::Ended(ended) => ended,
-            Next::Retry(state) => self.ended_in(*state),
-        }
+        let next = self.conclude(states::cancelled()).await;
+        self.last(next)
     }
 
     /// Proposes the state that ends the run, once everything that belongs before it has been sent.
@@ -123,7 +119,7 @@ impl Life {
             }
             let terms = Terms {
                 patience: self.patience(),
-                stops: Some(&mut self.stops),
+                stops: &mut self.stops,
                 keeps_lease: false,
                 transition,
             };
@@ -184,16 +180,12 @@ impl Life {
             }
             self.note(&stop);
         }
-        if let Some(heartbeat) = self.heartbeat.take() {
-            heartbeat.stop().await;
-        }
+        self.stop_heartbeat().await;
     }
 
     /// Ends what has gone on beside the run.
     pub(super) async fn end(&mut self, ended: Box<Ended>) -> Ended {
-        if let Some(heartbeat) = self.heartbeat.take() {
-            heartbeat.stop().await;
-        }
+        self.stop_heartbeat().await;
         self.lease = None;
         self.stops.close();
         match &ended.state {
@@ -246,6 +238,14 @@ impl Life {
             state: Some(Box::new(state)),
             ..*self.ended(ending)
         })
+    }
+
+    /// The end of a run that is not tried again here.
+    pub(super) fn last(&self, next: Next) -> Box<Ended> {
+        match next {
+            Next::Ended(ended) => ended,
+            Next::Retry(state) => self.ended_in(*state),
+        }
     }
 
     pub(super) fn superseded(&self, reason: String) -> Box<Ended> {

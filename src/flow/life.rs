@@ -126,11 +126,8 @@ impl Life {
 
     /// Ends an attempt whose parameters are wrong.
     pub(super) async fn refuse(&mut self, state: StateCreate) -> Ended {
-        let ended = match self.conclude(state).await {
-            Next::Ended(ended) => ended,
-            Next::Retry(state) => self.ended_in(*state),
-        };
-        self.end(ended).await
+        let next = self.conclude(state).await;
+        self.end(self.last(next)).await
     }
 
     /// Takes the run, and with it a slot of its deployment.
@@ -229,10 +226,8 @@ impl Life {
                 {
                     self.pending = Some(reason.clone());
                 }
-                if told.is_at_rest()
-                    && let Some(heartbeat) = self.heartbeat.take()
-                {
-                    heartbeat.stop().await;
+                if told.is_at_rest() {
+                    self.stop_heartbeat().await;
                 }
                 let end = match end {
                     None => self.stop_body(stop, &told).await,
@@ -303,7 +298,7 @@ impl Life {
     async fn propose(&mut self, state: StateCreate, keeps_lease: bool) -> Phase<Decision> {
         let terms = Terms {
             patience: self.patience(),
-            stops: Some(&mut self.stops),
+            stops: &mut self.stops,
             keeps_lease,
             transition: Uuid::new_v4(),
         };
@@ -332,6 +327,12 @@ impl Life {
     pub(super) fn start_heartbeat(&mut self) {
         if self.heartbeat.is_none() {
             self.heartbeat = self.assignment.start_heartbeat(&self.context);
+        }
+    }
+
+    pub(super) async fn stop_heartbeat(&mut self) {
+        if let Some(heartbeat) = self.heartbeat.take() {
+            heartbeat.stop().await;
         }
     }
 }

@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use super::run::Run;
 use super::stop::StopReason;
+use super::watcher::wait_through_outages;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::resources::flow_runs::ProposalOutcome;
-use crate::resources::server_time::server_time;
 use crate::types::{
     CreateFlowRunInputRequest, FlowRunResponse, Json, SetFlowRunStateRequest, StateCreate,
     StateDetails, StateType,
@@ -23,9 +23,6 @@ use crate::types::{
 
 /// How long a pause lasts at most, if nothing else is said; as in Prefect's own client.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// How long to wait before a run is waited for again after an error.
-const OUTAGE_PAUSE: Duration = Duration::from_secs(2);
 
 /// A pause of a run; `.await` begins it, and resolves when the run is resumed: see [`Run::pause`] and [`Run::suspend`].
 ///
@@ -141,11 +138,9 @@ impl Pause {
             .pause_key(key)
             .pause_reschedule(suspends);
         if let Some(timeout) = timeout {
-            let until = chrono::Duration::from_std(timeout).ok();
-            let now = server_time(run.client().raw()).await?;
-            let until = until.and_then(|timeout| now.checked_add_signed(timeout));
-            let too_long = || Error::invalid_request("a pause cannot last so long");
-            details = details.pause_timeout(until.ok_or_else(too_long)?);
+            let flow_runs = run.client().flow_runs();
+            let until = flow_runs.after(timeout, "a pause cannot last so long");
+            details = details.pause_timeout(until.await?);
         }
         if let Some(Form { keys, .. }) = &form {
             let keys = [("schema", &keys.schema), ("response", &keys.response)];
@@ -209,14 +204,8 @@ async fn propose(run: &Run, state: StateCreate, form: Option<Form>) -> Result<Pr
 /// Waits until a paused run is resumed.
 async fn resumed(run: &Run) -> Result<()> {
     let is_over = |run: &FlowRunResponse| run.state_type.as_ref() != Some(&StateType::Paused);
-    let resumed = loop {
-        match run.client().flow_runs().wait(run.id()).until(is_over).await {
-            Ok(run) => break run,
-            Err(error) if error.is_permanent() || error.is_invalid_request() => return Err(error),
-            // The server is out of reach: a pause is no reason to fail.
-            Err(_) => run.client().channel().clock().sleep(OUTAGE_PAUSE).await,
-        }
-    };
+    let wait = || run.client().flow_runs().wait(run.id()).until(is_over);
+    let resumed = wait_through_outages(run.client(), wait).await?;
     match resumed.state_type.as_ref() {
         Some(StateType::Running) => Ok(()),
         // The supervisor sees it, too, and ends the function.

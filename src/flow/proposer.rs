@@ -1,10 +1,7 @@
 //! `Proposer`: proposes the states of one run, each once, whatever happens to a request or its reply.
 
-use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use uuid::Uuid;
 
 use super::stop::{StopSignal, Stops};
@@ -54,7 +51,7 @@ pub(super) struct Terms<'a> {
     /// How long the server may be out of reach.
     pub patience: Duration,
     /// What ends the wait for a time or a server; a request under way is always waited for.
-    pub stops: Option<&'a mut Stops>,
+    pub stops: &'a mut Stops,
     /// Whether the lease of the deployment's slot is to be kept.
     pub keeps_lease: bool,
     /// By which the server knows the proposal again.
@@ -86,7 +83,7 @@ impl Proposer {
     pub(super) async fn propose(
         &mut self,
         mut state: StateCreate,
-        mut terms: Terms<'_>,
+        terms: Terms<'_>,
     ) -> Result<Decision> {
         let transition = terms.transition;
         let details: &mut StateDetails = state.state_details.get_or_insert_default();
@@ -102,7 +99,7 @@ impl Proposer {
                     Ok(decision) => return Ok(decision),
                     Err(Undecided::Wait(delay)) => {
                         let sleep = clock.sleep(delay.max(MIN_WAIT));
-                        if let Some(stop) = sleep_unless_stopped(sleep, &mut terms.stops).await {
+                        if let Some(stop) = terms.stops.before(sleep).await {
                             return Ok(Decision::Stopped(stop));
                         }
                         (begun, failures) = (clock.now(), 0);
@@ -130,7 +127,7 @@ impl Proposer {
                 tracing::warn!(flow_run = %self.id, %error, "a state cannot be reported now; retrying");
             }
             let sleep = clock.sleep(delay);
-            if let Some(stop) = sleep_unless_stopped(sleep, &mut terms.stops).await {
+            if let Some(stop) = terms.stops.before(sleep).await {
                 return Ok(Decision::Stopped(stop));
             }
         }
@@ -224,19 +221,4 @@ fn has_transition(state: &State, transition: Uuid) -> bool {
 fn missing_state(id: Uuid) -> Error {
     let what = format!("the decision on the flow run {id} does not contain its state");
     Error::new(ErrorKind::UnexpectedBody, what).with_outcome(true, true)
-}
-
-/// Sleeps; returns the stop that comes before the end.
-async fn sleep_unless_stopped(
-    sleep: impl Future<Output = ()>,
-    stops: &mut Option<&mut Stops>,
-) -> Option<StopSignal> {
-    let Some(stops) = stops else {
-        sleep.await;
-        return None;
-    };
-    match select(pin!(sleep), pin!(stops.next())).await {
-        Either::Left(_) => None,
-        Either::Right((stop, _)) => Some(stop),
-    }
 }

@@ -1,10 +1,12 @@
 //! `Stop`: telling the function of a run to end, and why.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, watch};
 
 use crate::error::Error;
@@ -106,6 +108,17 @@ impl Stops {
         match self.receiver.recv().await {
             Some(stop) => stop,
             None => std::future::pending().await,
+        }
+    }
+
+    /// The stop that comes before a sleep is over, if one does.
+    pub(super) async fn before(
+        &mut self,
+        sleep: impl Future<Output = ()> + Unpin,
+    ) -> Option<StopSignal> {
+        match select(sleep, pin!(self.next())).await {
+            Either::Left(_) => None,
+            Either::Right((stop, _)) => Some(stop),
         }
     }
 

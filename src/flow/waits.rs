@@ -91,13 +91,10 @@ impl Life {
     async fn pause(&mut self, time: Duration) -> Phase<()> {
         let client = self.assignment.client.clone();
         let mut sleep = client.channel().clock().sleep(time);
-        loop {
-            let stop = match select(&mut sleep, pin!(self.stops.next())).await {
-                Either::Left(_) => return Ok(()),
-                Either::Right((stop, _)) => stop,
-            };
+        while let Some(stop) = self.stops.before(&mut sleep).await {
             self.stopped(stop).await?;
         }
+        Ok(())
     }
 
     /// Reads the run, however long the server is out of reach, within reason.

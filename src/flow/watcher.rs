@@ -7,11 +7,31 @@ use uuid::Uuid;
 
 use super::stop::{StopReason, StopSignal};
 use crate::client::Client;
+use crate::error::Result;
+use crate::resources::flow_runs::Wait;
 use crate::runtime::Backoff;
 use crate::types::{FlowRunResponse, StateType};
 
 /// The waits while the run cannot be read.
 const OUTAGE_BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(60));
+
+/// How long to wait before a run is waited for again after an error.
+const OUTAGE_PAUSE: Duration = Duration::from_secs(2);
+
+/// Waits for a run, however long the server is out of reach: that does not end the run.
+pub(super) async fn wait_through_outages(
+    client: &Client,
+    wait: impl Fn() -> Wait,
+) -> Result<FlowRunResponse> {
+    loop {
+        match wait().await {
+            Err(error) if !error.is_permanent() && !error.is_invalid_request() => {
+                client.channel().clock().sleep(OUTAGE_PAUSE).await;
+            }
+            ended => return ended,
+        }
+    }
+}
 
 /// Reports what others do to the run, until the stops are closed: by events, and by a poll every 10 s beside them.
 pub(super) async fn watch(client: Client, id: Uuid, stops: mpsc::UnboundedSender<StopSignal>) {

@@ -208,7 +208,7 @@ async fn send(raw: &raw::Client, queue: &Queue, lines: &Vec<LogCreate>) -> Resul
             },
             Err(error) => error,
         };
-        if is_refused(&error) || queue.is_closed() {
+        if error.is_refusal() || queue.is_closed() {
             return Err(error);
         }
         failures += 1;
@@ -218,11 +218,6 @@ async fn send(raw: &raw::Client, queue: &Queue, lines: &Vec<LogCreate>) -> Resul
         let delay = OUTAGE_BACKOFF.delay(failures, error.retry_after());
         raw.channel().clock().sleep(delay).await;
     }
-}
-
-fn is_refused(error: &Error) -> bool {
-    let status = error.status().map(|status| status.as_u16());
-    error.is_permanent() || matches!(status, Some(400..=499)) && !matches!(status, Some(408 | 429))
 }
 
 /// Whether lines of which it is unknown are stored: `POST /logs/filter`, for the last of them. A request is stored as a

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::record::TaskReport;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::raw;
 use crate::resources::events;
 use crate::runtime::Backoff;
@@ -88,7 +88,7 @@ pub(super) async fn send(
             last = batch.last().map(|outgoing| outgoing.sent);
             continue;
         };
-        if batch.len() > 1 && may_be_one_bad_event(&error) {
+        if batch.len() > 1 && events::may_be_one_bad_event(&error) {
             let rest = batch.split_off(batch.len() / 2);
             // The first half is sent first.
             unsent.push(rest);
@@ -113,7 +113,7 @@ async fn send_once_reached(
         };
         failures += 1;
         let is_broken = error.status().is_some_and(|status| status == 500);
-        if is_refused(&error) || is_broken && failures >= MAX_SERVER_ERRORS || is_closed() {
+        if error.is_refusal() || is_broken && failures >= MAX_SERVER_ERRORS || is_closed() {
             return Err(error);
         }
         if failures == 1 {
@@ -122,16 +122,6 @@ async fn send_once_reached(
         let delay = OUTAGE_BACKOFF.delay(failures, error.retry_after());
         raw.channel().clock().sleep(delay).await;
     }
-}
-
-fn is_refused(error: &Error) -> bool {
-    let status = error.status().map(|status| status.as_u16());
-    error.is_permanent() || matches!(status, Some(400..=499)) && !matches!(status, Some(408 | 429))
-}
-
-fn may_be_one_bad_event(error: &Error) -> bool {
-    let status = error.status().map(|status| status.as_u16());
-    matches!(status, Some(400 | 413 | 422 | 500))
 }
 
 /// Waits until a state is recorded: `GET /task_runs/{id}`. The server records states in the order in which they came.

@@ -27,6 +27,8 @@ mod live_stream;
 mod stored_events;
 mod subscription;
 
+#[cfg(feature = "flows")]
+pub(crate) use emitter::may_be_one_bad_event;
 pub use emitter::{Emitter, EmitterBuilder, EmitterStats, FlushReport, OverflowPolicy};
 #[cfg(feature = "flows")]
 pub(crate) use event_check::check;

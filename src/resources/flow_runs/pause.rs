@@ -83,7 +83,7 @@ impl FlowRuns<'_> {
     }
 
     /// The time this long from now, by the server's clock.
-    async fn after(&self, duration: Duration, too_long: &str) -> Result<DateTime<Utc>> {
+    pub(crate) async fn after(&self, duration: Duration, too_long: &str) -> Result<DateTime<Utc>> {
         let after = |time: DateTime<Utc>| {
             let duration = chrono::Duration::from_std(duration).ok()?;
             time.checked_add_signed(duration)

@@ -2,11 +2,11 @@
 
 use prefect_sdk::Flow;
 use prefect_sdk::flow::{BoxError, Ending, Run};
-use prefect_sdk::types::{DeploymentCreate, FlowCreate, FlowRunResponse, StateType};
+use prefect_sdk::types::{FlowRunResponse, StateType};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{states, task_runs};
+use super::{a_deployment_of, states, task_runs};
 use crate::support::{live, unique};
 
 #[tokio::test]
@@ -102,17 +102,7 @@ async fn a_flow_within_a_cancelled_flow_is_cancelled() {
 async fn a_run_of_a_deployment_may_be_waited_for_as_a_sub_flow() {
     let client = live().await;
     let name = unique("child");
-    let id = client
-        .flows()
-        .create(&FlowCreate::new(&name))
-        .await
-        .expect("a flow")
-        .id;
-    client
-        .deployments()
-        .create(&DeploymentCreate::new("d", id))
-        .await
-        .expect("a deployment");
+    a_deployment_of(&client, &name, |it| it).await;
     let deployment = format!("{name}/d");
     let flow = Flow::new(unique("parent"), move |run: Run, _: ()| {
         let deployment = deployment.clone();

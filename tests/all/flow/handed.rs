@@ -1,15 +1,12 @@
 //! Runs that are handed over, in each of the states that they may be in.
 
 use prefect_sdk::flow::{BoxError, Ending, Run};
-use prefect_sdk::types::{
-    DeploymentCreate, FlowCreate, FlowRunCreate, FlowRunPolicy, StateCreate, StateDetails,
-    StateType,
-};
+use prefect_sdk::types::{FlowRunCreate, FlowRunPolicy, StateCreate, StateDetails, StateType};
 use prefect_sdk::{Client, Flow};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::states;
+use super::{a_deployment_of, a_flow_named, a_run_of, states};
 use crate::support::{live, unique};
 
 /// A flow that counts, and a run of it in these states.
@@ -18,12 +15,7 @@ async fn handed(client: &Client, states: &[StateCreate]) -> (Flow<(), i64>, Uuid
     let flow = Flow::new(&name, |run: Run, _: ()| async move {
         Ok::<_, BoxError>(run.attempt())
     });
-    let id = client
-        .flows()
-        .create(&FlowCreate::new(&name))
-        .await
-        .expect("a flow")
-        .id;
+    let id = a_flow_named(client, &name).await;
     let run = FlowRunCreate::new(id)
         .parameters(json!({}))
         .state(states[0].clone());
@@ -139,12 +131,7 @@ async fn a_run_that_is_due_later_is_waited_for() {
 async fn a_run_gets_what_it_lacks_and_keeps_what_it_was_created_with() {
     let client = live().await;
     let name = unique("flow");
-    let id = client
-        .flows()
-        .create(&FlowCreate::new(&name))
-        .await
-        .expect("a flow")
-        .id;
+    let id = a_flow_named(&client, &name).await;
     let flow = Flow::new(&name, |run: Run, _: ()| async move {
         Ok::<_, BoxError>(run.name().to_owned())
     });
@@ -177,26 +164,8 @@ async fn a_run_gets_what_it_lacks_and_keeps_what_it_was_created_with() {
 async fn the_lease_of_a_deployments_slot_is_kept_while_the_run_goes_on() {
     let client = live().await;
     let name = unique("flow");
-    let flow_id = client
-        .flows()
-        .create(&FlowCreate::new(&name))
-        .await
-        .expect("a flow")
-        .id;
-    let deployment = DeploymentCreate::new("limited", flow_id).concurrency_limit(1);
-    let deployment = client
-        .deployments()
-        .create(&deployment)
-        .await
-        .expect("a deployment")
-        .id;
-    let run = client
-        .deployments()
-        .run(deployment)
-        .send()
-        .await
-        .expect("a run")
-        .id();
+    let deployment = a_deployment_of(&client, &name, |it| it.concurrency_limit(1)).await;
+    let run = a_run_of(&client, deployment).await;
     let flow = Flow::new(&name, |run: Run, _: ()| async move {
         let state = run.handle().state().await?;
         let lease = *state

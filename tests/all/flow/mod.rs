@@ -14,8 +14,31 @@ mod tasks;
 mod worker;
 
 use prefect_sdk::Client;
-use prefect_sdk::types::TaskRun;
+use prefect_sdk::types::{DeploymentCreate, FlowCreate, TaskRun};
 use uuid::Uuid;
+
+/// Creates a flow with this name, and returns its id.
+pub async fn a_flow_named(client: &Client, name: &str) -> Uuid {
+    let flow = client.flows().create(&FlowCreate::new(name)).await;
+    flow.expect("a flow").id
+}
+
+/// Creates a deployment `d` of the flow with this name, modified by `change`, and returns its id.
+pub async fn a_deployment_of(
+    client: &Client,
+    flow: &str,
+    change: impl FnOnce(DeploymentCreate) -> DeploymentCreate,
+) -> Uuid {
+    let deployment = change(DeploymentCreate::new("d", a_flow_named(client, flow).await));
+    let deployment = client.deployments().create(&deployment).await;
+    deployment.expect("a deployment").id
+}
+
+/// Starts a run of a deployment, and returns its id.
+pub async fn a_run_of(client: &Client, deployment: Uuid) -> Uuid {
+    let run = client.deployments().run(deployment).send().await;
+    run.expect("a run").id()
+}
 
 /// The names of the states that a run was in, in order.
 pub async fn states(client: &Client, run: Uuid) -> Vec<String> {

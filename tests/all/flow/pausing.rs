@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use prefect_sdk::flow::{BoxError, Ending, Run};
-use prefect_sdk::types::{
-    CreateFlowRunInputRequest, DeploymentCreate, FlowCreate, FlowRunResponse, StateType,
-};
+use prefect_sdk::types::{CreateFlowRunInputRequest, FlowRunResponse, StateType};
 use prefect_sdk::{Client, Flow};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::states;
+use super::{a_deployment_of, a_run_of, states};
 use crate::support::{live, unique};
 
 async fn until_paused(client: &Client, run: Uuid) -> FlowRunResponse {
@@ -79,26 +77,8 @@ async fn a_paused_function_goes_on_with_what_it_was_given() {
 async fn a_suspended_run_ends_its_process_and_begins_anew() {
     let client = live().await;
     let name = unique("flow");
-    let id = client
-        .flows()
-        .create(&FlowCreate::new(&name))
-        .await
-        .expect("a flow")
-        .id;
-    let deployment = DeploymentCreate::new("suspended", id);
-    let deployment = client
-        .deployments()
-        .create(&deployment)
-        .await
-        .expect("a deployment")
-        .id;
-    let run = client
-        .deployments()
-        .run(deployment)
-        .send()
-        .await
-        .expect("a run")
-        .id();
+    let deployment = a_deployment_of(&client, &name, |it| it).await;
+    let run = a_run_of(&client, deployment).await;
     let flow = Flow::new(&name, |run: Run, _: ()| async move {
         run.suspend("approval")
             .timeout(Duration::from_secs(600))
@@ -133,26 +113,8 @@ async fn a_suspended_run_ends_its_process_and_begins_anew() {
 async fn a_run_that_is_suspended_from_outside_ends_its_process() {
     let client = live().await;
     let name = unique("flow");
-    let id = client
-        .flows()
-        .create(&FlowCreate::new(&name))
-        .await
-        .expect("a flow")
-        .id;
-    let deployment = DeploymentCreate::new("suspended", id);
-    let deployment = client
-        .deployments()
-        .create(&deployment)
-        .await
-        .expect("a deployment")
-        .id;
-    let run = client
-        .deployments()
-        .run(deployment)
-        .send()
-        .await
-        .expect("a run")
-        .id();
+    let deployment = a_deployment_of(&client, &name, |it| it).await;
+    let run = a_run_of(&client, deployment).await;
     let (started, mut runs) = mpsc::unbounded_channel();
     let flow = Flow::new(&name, move |run: Run, _: ()| {
         let _ = started.send(run.id());

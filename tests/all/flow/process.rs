@@ -6,14 +6,13 @@ use std::time::Duration;
 use prefect_sdk::automations::Automation;
 use prefect_sdk::flow::{BoxError, Run};
 use prefect_sdk::types::{
-    DeploymentCreate, DeploymentFlowRunCreate, FlowCreate, FlowRunCreate, FlowRunPolicy,
-    FlowRunResponse, StateCreate, StateType,
+    DeploymentFlowRunCreate, FlowRunCreate, FlowRunPolicy, FlowRunResponse, StateCreate, StateType,
 };
 use prefect_sdk::{Client, Flow};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::states;
+use super::{a_deployment_of, a_flow_named, states};
 use crate::support::{live, unique};
 
 /// The arguments by which this test binary is such a process.
@@ -58,12 +57,7 @@ async fn a_program_that_is_started_for_a_run() {
 
 /// Starts the program for a new run whose function ends in this way.
 pub async fn start(client: &Client, end: &str, variables: &[(&str, &str)]) -> (Child, Uuid) {
-    let flow = client
-        .flows()
-        .create(&FlowCreate::new(unique("flow")))
-        .await
-        .expect("a flow")
-        .id;
+    let flow = a_flow_named(client, &unique("flow")).await;
     let run = FlowRunCreate::new(flow)
         .parameters(json!({ "end": end }))
         .state(StateCreate::pending());
@@ -171,12 +165,7 @@ async fn a_signal_to_a_run_that_is_to_be_cancelled_cancels_it() {
 #[tokio::test]
 async fn a_signal_while_a_retry_is_awaited_crashes_the_run() {
     let client = live().await;
-    let flow = client
-        .flows()
-        .create(&FlowCreate::new(unique("flow")))
-        .await
-        .expect("a flow")
-        .id;
+    let flow = a_flow_named(&client, &unique("flow")).await;
     let policy = FlowRunPolicy::new().retries(3).retry_delay(600);
     let run = FlowRunCreate::new(flow)
         .parameters(json!({ "end": "fail" }))
@@ -257,19 +246,7 @@ async fn a_process_that_dies_or_hangs_is_noticed_by_its_missing_heartbeats() {
 #[tokio::test]
 async fn a_signal_may_leave_the_run_to_another_process() {
     let client = live().await;
-    let flow = client
-        .flows()
-        .create(&FlowCreate::new(unique("flow")))
-        .await
-        .expect("a flow")
-        .id;
-    let deployment = DeploymentCreate::new("rescheduled", flow);
-    let deployment = client
-        .deployments()
-        .create(&deployment)
-        .await
-        .expect("a deployment")
-        .id;
+    let deployment = a_deployment_of(&client, &unique("flow"), |it| it).await;
     for (behavior, code, last) in [
         ("reschedule", 0, "AwaitingRetry"),
         ("relinquish", 143, "Running"),

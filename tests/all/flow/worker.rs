@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use prefect_sdk::types::{DeploymentCreate, FlowCreate, FlowRunResponse, StateType};
+use prefect_sdk::types::{DeploymentCreate, FlowRunResponse, StateType};
 use prefect_sdk::{Client, LocalServer};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::process::PROGRAM;
-use super::{states, task_runs};
+use super::{a_flow_named, states, task_runs};
 use crate::support::{PythonWorker, python, unique};
 
 /// How long a process that is cancelled may live, before the worker kills it.
@@ -18,12 +18,7 @@ const GRACE: Duration = Duration::from_secs(25);
 async fn deployment(client: &Client, pool: &str, name: &str) -> Uuid {
     let program = std::env::current_exe().expect("this test binary");
     let command = format!("{} {}", program.display(), PROGRAM.join(" "));
-    let flow = client
-        .flows()
-        .create(&FlowCreate::new(name))
-        .await
-        .expect("a flow")
-        .id;
+    let flow = a_flow_named(client, name).await;
     let deployment = DeploymentCreate::new("rust", flow)
         .work_pool_name(pool)
         .job_variables(json!({ "command": command, "stream_output": true }));

@@ -295,7 +295,7 @@ fn out_of_time() -> Error {
 
 /// Whether a single event may be the reason that the server refused the batch: it is invalid (422), or
 /// cannot be parsed (400) or stored (500); or the events together are too large for a gateway (413).
-fn may_be_one_bad_event(error: &Error) -> bool {
+pub(crate) fn may_be_one_bad_event(error: &Error) -> bool {
     let status = error.status().map(|status| status.as_u16());
     matches!(status, Some(400 | 413 | 422 | 500))
 }

@@ -11,6 +11,8 @@ mod emitters;
 mod queue;
 mod send_rate;
 
+#[cfg(feature = "flows")]
+pub(crate) use batch_sender::may_be_one_bad_event;
 pub use builder::EmitterBuilder;
 pub use emitter::Emitter;
 pub use queue::{EmitterStats, FlushReport, OverflowPolicy};
