@@ -14,9 +14,13 @@ pub mod raw;
 mod resources;
 mod retry;
 mod runtime;
+#[cfg(feature = "flows")]
+pub mod serve;
 pub mod settings;
 mod transport;
 pub mod types;
+#[cfg(feature = "worker")]
+pub mod worker;
 
 pub use client::{Client, ClientBuilder};
 pub use error::{Error, ErrorKind, Result};
@@ -36,3 +40,6 @@ pub use settings::Settings;
 
 #[doc = include_str!("../docs/coming-from-python.md")]
 pub mod coming_from_python {}
+
+#[doc = include_str!("../docs/where-runs-run.md")]
+pub mod where_runs_run {}

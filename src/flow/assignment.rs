@@ -14,6 +14,7 @@ use super::heartbeat::{self, Heartbeat};
 use super::obtain::NewRun;
 use super::outcome::Ending;
 use super::run::Run;
+use super::served::{Order, ServedRun};
 use super::states::BodyEnd;
 use super::stop::Stop;
 use crate::client::{Background, Client};
@@ -54,6 +55,8 @@ pub(super) struct Assignment {
     pub new_run: NewRun,
     pub handover: Handover,
     pub catches_signals: bool,
+    /// The run, if this process serves its deployment.
+    pub served: Option<ServedRun>,
     /// The end of the run that this is a sub-flow of.
     pub parent: Option<Arc<Stop>>,
     /// Dropped when the end of a sub-flow is reported: the run above it waits for that.
@@ -73,6 +76,12 @@ impl Assignment {
             .heartbeat
             .or(self.client.participant().heartbeat);
         Some(set.unwrap_or(heartbeat::DEFAULT_INTERVAL)).filter(|every| !every.is_zero())
+    }
+
+    /// Whether whoever serves the deployment stops.
+    pub(super) fn is_ordered_to_stop(&self) -> bool {
+        let served = self.served.as_ref();
+        served.is_some_and(|served| !matches!(*served.orders.borrow(), Order::GoOn))
     }
 
     /// Starts the heartbeats of a run.

@@ -20,6 +20,7 @@ use super::handover::Handover;
 use super::obtain::NewRun;
 use super::outcome::Outcome;
 use super::run::Run;
+use super::served::ServedRun;
 use super::states::{self, BodyEnd};
 use crate::client::{Background, Client};
 use crate::error::{Error, Result};
@@ -35,6 +36,7 @@ pub struct Attempt<P, T> {
     is_new: bool,
     catches_signals: bool,
     parent: Option<Run>,
+    served: Option<ServedRun>,
 }
 
 impl Client {
@@ -90,6 +92,7 @@ impl Client {
             is_new: false,
             catches_signals: true,
             parent: None,
+            served: None,
         }
     }
 }
@@ -131,6 +134,13 @@ impl<P, T> Attempt<P, T> {
         self.new_run.parent_task_run_id = Some(task_run);
         self.new_run().without_signals()
     }
+
+    /// Takes a run of a deployment that this process serves.
+    pub(crate) fn serving(mut self, served: ServedRun) -> Self {
+        self.run_id = Some(served.run.id);
+        self.served = Some(served);
+        self.without_signals()
+    }
 }
 
 impl<P, T> Attempt<P, T>
@@ -154,9 +164,9 @@ where
         let flow = self.flow.clone();
         flow.options().check(flow.name())?;
         let attempts = self.client.service::<Attempts>()?;
-        let (handover, run_id) = match self.parent {
-            None => self.run_of()?,
-            Some(_) => (Handover::default(), None),
+        let (handover, run_id) = match (&self.parent, &self.served) {
+            (None, None) => self.run_of()?,
+            _ => (Handover::default(), self.run_id),
         };
         let (commands, mut received) = mpsc::unbounded_channel();
         let (ends, ended) = mpsc::unbounded_channel();
@@ -170,6 +180,7 @@ where
             new_run: self.new_run,
             handover,
             catches_signals: self.catches_signals,
+            served: self.served,
             reported: self.parent.as_ref().map(Run::unsent),
             parent: self.parent.map(|run| Arc::clone(run.stop())),
             commands,

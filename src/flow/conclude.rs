@@ -19,7 +19,7 @@ use super::states::{self, BodyEnd};
 use super::stop::{StopReason, StopSignal};
 use super::watcher::{Told, told};
 use crate::error::{Error, ErrorKind};
-use crate::types::{State, StateCreate, StateType};
+use crate::types::{Field, FlowRunPolicyRetryType, FlowRunUpdate, State, StateCreate, StateType};
 
 /// How long the run may take to be read when a signal has come.
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -95,12 +95,31 @@ impl Life {
             (StopReason::Suspended, _) => return Next::Ended(self.ended(Ending::Suspended)),
             (StopReason::Relinquished, _) => return Next::Ended(self.ended(Ending::Relinquished)),
             (StopReason::Rescheduled, _) if self.context.deployment_id.is_some() => {
+                self.release_retry().await;
                 states::rescheduled(Utc::now())
             }
             (StopReason::TimedOut, _) => states::timed_out(self.assignment.options.timeout),
             (reason, _) => states::crashed(&reason),
         };
         self.conclude(state).await
+    }
+
+    /// Lets other processes have a run that the server has left to this one to try again.
+    async fn release_retry(&mut self) {
+        let released = async {
+            let run = self.proposer.read().await?;
+            let mut policy = run.empirical_policy.unwrap_or_default();
+            if policy.retry_type != FlowRunPolicyRetryType::InProcess {
+                return Ok(());
+            }
+            policy.retry_type = Field::value(FlowRunPolicyRetryType::Reschedule);
+            let update = FlowRunUpdate::new().empirical_policy(policy);
+            let runs = self.assignment.client.flow_runs();
+            runs.update(run.id, &update).await.map(drop)
+        };
+        if let Ok(Err::<_, Error>(error)) = tokio::time::timeout(JUDGE_TIMEOUT, released).await {
+            tracing::warn!(flow_run = %self.context.id, %error, "the run may wait for a process that has ended");
+        }
     }
 
     /// Reports that the run is cancelled. A supervisor that does so, too, does no harm.
@@ -169,7 +188,7 @@ impl Life {
         // Updates of artifacts end with the function, or a moment later, and so do sub-flows.
         let _ = tokio::time::timeout(LAST_UPDATES_TIMEOUT, self.unsent.closed()).await;
         while !self.is_cancelled {
-            let is_hurried = self.signal.is_some();
+            let is_hurried = self.is_hurried();
             let flush = settle::flush(&self.assignment.client, self.context.id, is_hurried);
             let stop = match select(pin!(flush), pin!(self.stops.next())).await {
                 Either::Left(_) => break,
@@ -202,10 +221,15 @@ impl Life {
 
     /// How long the server may be out of reach.
     pub(super) fn patience(&self) -> Duration {
-        match self.signal {
-            Some(_) => HURRIED_REPORT_TIMEOUT,
-            None => REPORT_TIMEOUT,
+        match self.is_hurried() {
+            true => HURRIED_REPORT_TIMEOUT,
+            false => REPORT_TIMEOUT,
         }
+    }
+
+    /// Whether the process is to end soon.
+    fn is_hurried(&self) -> bool {
+        self.signal.is_some() || self.assignment.is_ordered_to_stop()
     }
 
     /// A line in the log of the run.

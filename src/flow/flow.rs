@@ -54,7 +54,7 @@ pub struct Flow<P = (), T = ()> {
 
 /// The options of a flow.
 #[derive(Clone, Debug)]
-pub(super) struct FlowOptions {
+pub(crate) struct FlowOptions {
     pub retries: Option<u32>,
     pub retry_delay: Option<Duration>,
     pub timeout: Option<Duration>,
@@ -174,14 +174,19 @@ impl<P, T> Flow<P, T> {
         self.run_name.as_ref().map(|name| name(parameters))
     }
 
-    pub(super) fn options(&self) -> &FlowOptions {
+    /// The version that its runs show.
+    pub(crate) fn version_name(&self) -> Option<&str> {
+        self.options.version.as_deref()
+    }
+
+    pub(crate) fn options(&self) -> &FlowOptions {
         &self.options
     }
 }
 
 impl FlowOptions {
     /// Refuses what cannot be meant.
-    pub(super) fn check(&self, name: &str) -> Result<()> {
+    pub(crate) fn check(&self, name: &str) -> Result<()> {
         let refused = |what: String| Err(Error::invalid_request(what));
         if name.is_empty() {
             return refused("a flow needs a name".to_owned());

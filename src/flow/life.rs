@@ -58,16 +58,14 @@ impl Life {
         proposer: Proposer,
         stops: Stops,
         context: RunContext,
-        span: Span,
-        retry_delay: Duration,
     ) -> Self {
         Self {
             assignment,
             proposer,
             stops,
+            span: context.span(),
             context,
-            span,
-            retry_delay,
+            retry_delay: Duration::ZERO,
             heartbeat: None,
             lease: None,
             has_lease: false,
@@ -81,21 +79,9 @@ impl Life {
     }
 
     /// Runs the function until the run has ended.
-    pub(super) async fn live(&mut self, run: FlowRunResponse) -> Ended {
-        let parameters = run
-            .parameters
-            .clone()
-            .unwrap_or_else(super::obtain::no_parameters);
-        if let Some(state) = run.state.as_ref() {
-            self.has_lease = deployment_lease::lease_of(state).is_some();
-            if state.type_ == StateType::Scheduled
-                && let Err(ended) = self.claim().await
-            {
-                return self.end(ended).await;
-            }
-        }
+    pub(super) async fn live(&mut self, parameters: &Json) -> Ended {
         loop {
-            let tried = match self.start(&parameters).await {
+            let tried = match self.start(parameters).await {
                 Ok(stop) => self.attend(&stop).await,
                 Err(ended) => Err(ended),
             };
@@ -122,27 +108,6 @@ impl Life {
             }
         };
         self.end(ended).await
-    }
-
-    /// Ends an attempt whose parameters are wrong.
-    pub(super) async fn refuse(&mut self, state: StateCreate) -> Ended {
-        let next = self.conclude(state).await;
-        self.end(self.last(next)).await
-    }
-
-    /// Takes the run, and with it a slot of its deployment.
-    async fn claim(&mut self) -> Phase<()> {
-        loop {
-            match self.propose(StateCreate::pending(), false).await? {
-                Decision::Accepted(state) => {
-                    self.has_lease = deployment_lease::lease_of(&state).is_some();
-                    return Ok(());
-                }
-                Decision::Rejected(state) => self.adopt(state).await?,
-                Decision::Aborted(reason) => return Err(self.superseded(reason)),
-                Decision::Stopped(stop) => self.stopped(stop).await?,
-            }
-        }
     }
 
     /// Makes the run RUNNING, and has the function run. Returns what stops it.
@@ -295,7 +260,11 @@ impl Life {
         Some(end)
     }
 
-    async fn propose(&mut self, state: StateCreate, keeps_lease: bool) -> Phase<Decision> {
+    pub(super) async fn propose(
+        &mut self,
+        state: StateCreate,
+        keeps_lease: bool,
+    ) -> Phase<Decision> {
         let terms = Terms {
             patience: self.patience(),
             stops: &mut self.stops,

@@ -76,7 +76,12 @@ impl Proposer {
 
     /// Remembers the state of a run that was read or created.
     pub(super) fn know(&mut self, run: &FlowRunResponse) {
-        self.state_id = run.state.as_ref().map(|state| state.id);
+        self.know_state(run.state.as_ref().map(|state| state.id));
+    }
+
+    /// Remembers the state that the run is in.
+    pub(super) fn know_state(&mut self, id: Option<Uuid>) {
+        self.state_id = id;
     }
 
     /// Proposes a state until the server has decided: `POST /flow_runs/{id}/set_state`.

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use super::stop::{StopReason, StopSignal};
 
 /// Reports SIGTERM and Ctrl-C, and the second of them as a wish to hurry, until the stops are closed.
-pub(super) async fn watch(stops: mpsc::UnboundedSender<StopSignal>) {
+pub(crate) async fn watch(stops: mpsc::UnboundedSender<StopSignal>) {
     let mut is_first = true;
     let Ok(mut signals) = Signals::new() else {
         tracing::warn!("signals cannot be received: SIGTERM and Ctrl-C end the process at once");

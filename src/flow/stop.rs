@@ -79,7 +79,7 @@ impl fmt::Display for StopReason {
 
 /// What a source of stops reports.
 #[derive(Debug)]
-pub(super) enum StopSignal {
+pub(crate) enum StopSignal {
     Stop(StopReason),
     /// The run is CANCELLED already: nothing is left to be proposed.
     AlreadyCancelled,

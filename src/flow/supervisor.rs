@@ -10,50 +10,36 @@ use super::life::Life;
 use super::obtain;
 use super::outcome::Ending;
 use super::proposer::Proposer;
-use super::states;
 use super::stop::{StopReason, StopSignal, Stops};
-use super::{signals, watcher};
+use super::{served, signals, watcher};
 use crate::error::{Error, Result};
-use crate::types::{FlowRunResponse, Json, StateCreate, StateType};
+use crate::types::{FlowRunResponse, Json, StateType};
 
 impl Assignment {
     /// Supervises the attempt to its end.
-    pub(super) async fn supervise(self) {
+    pub(super) async fn supervise(mut self) {
         let (commands, under_way) = (self.commands.clone(), self.under_way.clone());
+        let on_end = self.served.as_mut().and_then(|served| served.on_end.take());
         let ended = self.follow().await;
+        if let Some(on_end) = on_end {
+            on_end(ended.as_ref().map(|ended| &ended.ending));
+        }
         // If this fails, the program has dropped the attempt, and needs no outcome.
         let _ = commands.send(Command::Ended(ended));
         drop(under_way);
     }
 
     async fn follow(mut self) -> Result<Ended> {
-        let (mut run, name) = self.obtain().await?;
+        let (run, name) = self.obtain().await?;
         let mut proposer = Proposer::new(self.client.clone(), run.id);
         proposer.know(&run);
         let stops = Stops::new();
         let control = self.start_sources(&run, &stops).await;
-        let is_over = is_over(&run);
-        let prepared = match &name {
-            Ok(name) if !is_over => self.prepare(&mut run, name.clone()).await,
-            _ => Ok(self.flow.to_string()),
-        };
-        let (flow_name, failure) = match prepared {
-            Ok(flow_name) => (flow_name, None),
-            Err(error) => (self.flow.to_string(), Some(error)),
-        };
-        let context = RunContext::new(&run, &flow_name);
-        let span = context.span();
-        let delay = obtain::retry_delay(&run, &self.options);
-        let mut life = Life::new(self, proposer, stops, context, span, delay);
-        let ended = match (name, failure) {
-            _ if is_over => life.leave(run).await,
-            (_, Some(error)) => {
-                let why = format!("Execution was aborted before it began: {error}");
-                life.refuse(StateCreate::crashed(states::cut(why))).await;
-                return Err(error);
-            }
-            (Err(error), _) => life.refuse(states::invalid_parameters(&error)).await,
-            (Ok(_), None) => life.live(run).await,
+        let context = RunContext::new(&run, &self.flow);
+        let mut life = Life::new(self, proposer, stops, context);
+        let ended = match is_over(&run) {
+            true => life.leave(run).await,
+            false => life.begin(run, name).await?,
         };
         if let Some(mut control) = control {
             match (&ended.state, &ended.ending) {
@@ -64,18 +50,6 @@ impl Assignment {
             }
         }
         Ok(ended)
-    }
-
-    /// Tells the server what it does not know of the run yet. Returns the name of the flow.
-    async fn prepare(&self, run: &mut FlowRunResponse, name: Option<String>) -> Result<String> {
-        let is_new = self.run_id.is_none();
-        let name = name.filter(|_| !is_new);
-        obtain::complete(&self.client, run, &self.options, &self.handover, name).await?;
-        match is_new {
-            true => Ok(self.flow.to_string()),
-            // A deployment may have named the flow otherwise.
-            false => Ok(self.client.flows().get(run.flow_id).await?.name),
-        }
     }
 
     /// Reads or creates the run, and has its parameters read.
@@ -90,7 +64,10 @@ impl Assignment {
             let run = obtain::create(&self.client, &self.flow, &self.options, new, name).await?;
             return Ok((run, decoded));
         };
-        let run = self.client.flow_runs().get(id).await?;
+        let run = match &self.served {
+            Some(served) => FlowRunResponse::clone(&served.run),
+            None => self.client.flow_runs().get(id).await?,
+        };
         if is_over(&run) {
             return Ok((run, Ok(None)));
         }
@@ -129,6 +106,10 @@ impl Assignment {
         )));
         if self.catches_signals {
             spawn(Box::pin(signals::watch(stops.sender())));
+        }
+        if let Some(served) = &self.served {
+            let orders = served.orders.clone();
+            spawn(Box::pin(served::follow_orders(orders, stops.sender())));
         }
         let (commands, dropped) = (self.commands.clone(), stops.sender());
         spawn(Box::pin(async move {

@@ -1,7 +1,7 @@
 //! The waits of a run between its phases: for its time, for a retry, for a function that blocks, for the server.
 
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 
@@ -12,6 +12,7 @@ use super::phase::Phase;
 use super::proposer::OUTAGE_BACKOFF;
 use super::stop::{StopReason, StopSignal};
 use super::watcher::{Told, told};
+use crate::error::Error;
 use crate::types::{FlowRunResponse, State, StateType};
 
 /// The wait before a run is begun again that another rule of the server's has put back to PENDING.
@@ -99,25 +100,40 @@ impl Life {
 
     /// Reads the run, however long the server is out of reach, within reason.
     async fn read(&mut self) -> Phase<FlowRunResponse> {
-        let client = self.assignment.client.clone();
-        let begun = client.channel().clock().now();
-        let mut failures = 0;
+        let mut outage = None;
         loop {
-            let error = match self.proposer.read().await {
+            match self.proposer.read().await {
                 Ok(run) => return Ok(run),
-                Err(error) => error,
-            };
-            let waited = client
-                .channel()
-                .clock()
-                .now()
-                .saturating_duration_since(begun);
-            if error.is_permanent() || waited > self.patience() {
-                return Err(self.unreported(error));
+                Err(error) => self.wait_out(&mut outage, error).await?,
             }
-            failures += 1;
-            self.pause(OUTAGE_BACKOFF.delay(failures, error.retry_after()))
-                .await?;
         }
     }
+
+    /// Waits before a request is repeated that has failed with this error; ends the attempt if that is of no use, or has
+    /// been for too long.
+    pub(super) async fn wait_out(
+        &mut self,
+        outage: &mut Option<Outage>,
+        error: Error,
+    ) -> Phase<()> {
+        let client = self.assignment.client.clone();
+        let now = client.channel().clock().now();
+        let outage = outage.get_or_insert(Outage {
+            begun: now,
+            failures: 0,
+        });
+        let waited = now.saturating_duration_since(outage.begun);
+        if error.is_permanent() || waited > self.patience() {
+            return Err(self.unreported(error));
+        }
+        outage.failures += 1;
+        self.pause(OUTAGE_BACKOFF.delay(outage.failures, error.retry_after()))
+            .await
+    }
+}
+
+/// Requests that fail in a row.
+pub(super) struct Outage {
+    begun: Instant,
+    failures: u32,
 }

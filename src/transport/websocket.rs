@@ -14,6 +14,7 @@ use tokio_websockets::{ClientBuilder, CloseCode, Message, WebSocketStream};
 
 use super::channel::Channel;
 use super::connection_error;
+use super::path::segment;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The WebSocket subprotocol that Prefect uses.
@@ -29,7 +30,7 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) struct Socket {
     stream: WebSocketStream<Upgraded>,
     path: &'static str,
-    /// The server's reason if it closed the socket for a policy violation: in the handshake, a refused token.
+    /// The server's reason if it closed the socket for a violation of policy or protocol: in the handshake, a refused token.
     refusal: Option<String>,
 }
 
@@ -54,7 +55,7 @@ impl Channel {
         filter: &impl Serialize,
     ) -> Result<Socket> {
         let opened = timeout(self.timeout(), async {
-            let (mut socket, token) = self.open(path).await?;
+            let (mut socket, token) = self.open(path, path).await?;
             socket.authenticate(token).await?;
             // Stored events are read by requests instead: the backfill of the server has a gap.
             let wanted = json!({"type": "filter", "filter": filter, "backfill": false});
@@ -67,9 +68,24 @@ impl Channel {
         })
     }
 
+    /// Opens the socket of a worker of this pool, and authenticates.
+    #[cfg_attr(not(feature = "worker"), allow(dead_code))]
+    pub(crate) async fn worker_socket(&self, template: &'static str, pool: &str) -> Result<Socket> {
+        let path = template.replace("{work_pool_name}", &segment(pool)?);
+        let opened = timeout(self.timeout(), async {
+            let (mut socket, token) = self.open(template, &path).await?;
+            socket.authenticate(token).await?;
+            Ok(socket)
+        });
+        opened.await.unwrap_or_else(|_| {
+            let what = "the socket was not opened in time";
+            Err(Error::new(ErrorKind::Timeout, what).with_operation(template))
+        })
+    }
+
     /// Opens the socket, and returns it with the token for its authentication.
-    async fn open(&self, path: &'static str) -> Result<(Socket, Option<String>)> {
-        let failed = |kind, what: &str| Error::new(kind, what).with_operation(path);
+    async fn open(&self, template: &'static str, path: &str) -> Result<(Socket, Option<String>)> {
+        let failed = |kind, what: &str| Error::new(kind, what).with_operation(template);
         let mut nonce = [0; 16];
         fastrand::fill(&mut nonce);
         let key = STANDARD.encode(nonce);
@@ -115,7 +131,7 @@ impl Channel {
         let stream = ClientBuilder::new().take_over(upgraded);
         let socket = Socket {
             stream,
-            path,
+            path: template,
             refusal: None,
         };
         Ok((socket, token))
@@ -154,7 +170,13 @@ impl Socket {
         Error::new(ErrorKind::Unauthorized, what).with_operation(self.path)
     }
 
-    async fn send(&mut self, text: String) -> Result<()> {
+    /// Why the server has closed the socket, if it has for a reason that will not go away.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
+    }
+
+    /// Sends a message.
+    pub(crate) async fn send(&mut self, text: String) -> Result<()> {
         let sent = self.stream.send(Message::text(text)).await;
         sent.map_err(|error| self.broken(error))
     }
@@ -172,7 +194,9 @@ impl Socket {
                 None => return Err(self.closed(None)),
             };
             if message.is_close() {
-                if let Some((CloseCode::POLICY_VIOLATION, reason)) = message.as_close() {
+                if let Some((CloseCode::POLICY_VIOLATION | CloseCode::PROTOCOL_ERROR, reason)) =
+                    message.as_close()
+                {
                     self.refusal = Some(reason.to_owned());
                 }
                 return Err(self.closed(message.as_close()));

@@ -16,7 +16,9 @@ generated!("flow_runs");
 
 mod bulk;
 mod cancel;
+mod claim;
 mod count_by_state;
+mod due_runs;
 mod follower;
 mod graph;
 mod handle;
@@ -36,6 +38,7 @@ mod run_update;
 mod wait;
 mod watch;
 
+pub use due_runs::{DueRun, DueRuns, PollStatus, Scheduled};
 pub use generated::{FlowRunInputs, FlowRuns};
 pub use handle::FlowRunHandle;
 pub use is_terminal::is_terminal;

@@ -8,7 +8,7 @@ mod faults;
 mod handed;
 mod lines;
 mod pausing;
-mod process;
+pub mod process;
 mod scale;
 mod tasks;
 mod worker;

@@ -83,7 +83,7 @@ pub async fn until_running(client: &Client, run: Uuid) {
     running.await.expect("running");
 }
 
-fn signal(program: &Child, name: &str) {
+pub fn signal(program: &Child, name: &str) {
     let sent = Command::new("kill")
         .args([name, &program.id().to_string()])
         .status();

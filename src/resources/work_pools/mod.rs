@@ -13,8 +13,13 @@
 
 generated!("work_pools");
 
+#[cfg(feature = "websocket")]
+mod worker_channel;
+
 use super::ensure::{self, Changes, Ensured, Matching, Plan, Wanted, compare};
 pub use generated::{WorkPoolQueues, WorkPoolWorkers, WorkPools, WorkQueues};
+#[cfg(feature = "websocket")]
+pub use worker_channel::WorkerChannel;
 
 use crate::error::Result;
 use crate::types::{

@@ -1,0 +1,51 @@
+//! `ServedRun`: a run that this process has found because it serves the run's deployment.
+
+use tokio::sync::{mpsc, watch};
+
+use super::outcome::Ending;
+use super::stop::{StopReason, StopSignal};
+use crate::error::Error;
+use crate::types::FlowRunResponse;
+
+/// Called when an attempt has ended, with how, also if its function still blocks a thread.
+pub(crate) type OnEnd = Box<dyn FnOnce(Result<&Ending, &Error>) + Send + Sync>;
+
+/// A run that is due, and whoever serves its deployment.
+pub(crate) struct ServedRun {
+    /// The run as it was found: SCHEDULED, unless another process has taken it meanwhile.
+    pub run: Box<FlowRunResponse>,
+    pub orders: watch::Receiver<Order>,
+    /// Dropped without being called if the attempt does not begin.
+    pub on_end: Option<OnEnd>,
+}
+
+/// What whoever serves the deployment wants of its runs.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Order {
+    #[default]
+    GoOn,
+    Stop(StopReason),
+    /// Functions are not to be waited for.
+    Hurry,
+}
+
+/// Passes orders on, until the stops are closed.
+pub(super) async fn follow_orders(
+    mut orders: watch::Receiver<Order>,
+    stops: mpsc::UnboundedSender<StopSignal>,
+) {
+    loop {
+        let stop = match orders.borrow_and_update().clone() {
+            Order::GoOn => None,
+            Order::Stop(reason) => Some(StopSignal::Stop(reason)),
+            Order::Hurry => Some(StopSignal::Hurry),
+        };
+        if stop.is_some_and(|stop| stops.send(stop).is_err()) {
+            return;
+        }
+        // If this fails, nobody is left to give an order.
+        if orders.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Requests of a worker about a run that is its own: they are repeated until they are answered.
+
+use std::future::Future;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::client::Client;
+use crate::error::Result;
+use crate::flow_runs::ProposalOutcome;
+use crate::runtime::Backoff;
+use crate::types::{SetFlowRunStateRequest, StateCreate};
+
+/// The waits while the server is out of reach.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+
+/// How long the server may be out of reach before a request is given up.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// Repeats a call while the server is out of reach.
+pub(super) async fn persist<T, F>(client: &Client, call: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let clock = client.channel().clock();
+    let (begun, mut failures) = (clock.now(), 0);
+    loop {
+        let error = match call().await {
+            Err(error) if !error.is_permanent() && !error.is_invalid_request() => error,
+            done => return done,
+        };
+        let waited = clock.now().saturating_duration_since(begun);
+        if waited > PATIENCE {
+            return Err(error);
+        }
+        failures += 1;
+        if failures == 1 {
+            tracing::warn!(%error, "the server cannot be told about a run now; retrying");
+        }
+        clock
+            .sleep(BACKOFF.delay(failures, error.retry_after()))
+            .await;
+    }
+}
+
+/// Proposes a state, which the server refuses if the run has ended.
+pub(super) async fn propose(
+    client: &Client,
+    run: Uuid,
+    state: StateCreate,
+) -> Result<ProposalOutcome> {
+    persist(client, || client.flow_runs().propose(run, state.clone())).await
+}
+
+/// Sets a state, whatever the run is in.
+pub(super) async fn force(client: &Client, run: Uuid, state: StateCreate) -> Result<()> {
+    let forced = SetFlowRunStateRequest::new(state).force(true);
+    let forced = persist(client, || client.flow_runs().set_state(run, &forced));
+    forced.await.map(drop)
+}

@@ -1,0 +1,50 @@
+//! A process that serves its functions as deployments, on real servers.
+
+mod deployments;
+mod limits;
+mod outage;
+mod process;
+mod runs;
+mod shutdown;
+
+use prefect_sdk::serve::{Serve, ServeStats, ServerHandle};
+use prefect_sdk::{Client, Flow};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::flow::{a_flow_named, a_run_of};
+
+/// A server that runs in a task.
+pub struct Serving {
+    pub handle: ServerHandle,
+    pub ended: JoinHandle<prefect_sdk::Result<ServeStats>>,
+}
+
+impl Serving {
+    /// Serves until [`stop`](Self::stop).
+    pub async fn start(serve: Serve) -> Self {
+        let server = serve.without_signals().start().await.expect("a server");
+        let handle = server.handle();
+        let ended = tokio::spawn(server.run());
+        Self { handle, ended }
+    }
+
+    pub async fn stop(self) -> ServeStats {
+        self.handle.stop();
+        self.ended.await.expect("no panic").expect("served")
+    }
+}
+
+/// The deployment `d` of a flow that is served.
+pub async fn served<P, T>(client: &Client, flow: &Flow<P, T>) -> Uuid {
+    a_flow_named(client, flow.name()).await;
+    let found = client.deployments().get_by_name(flow.name(), "d").await;
+    found.expect("a deployment").id
+}
+
+/// Starts a run of the deployment, and waits until it has ended.
+pub async fn ended_run(client: &Client, deployment: Uuid) -> Uuid {
+    let run = a_run_of(client, deployment).await;
+    client.flow_runs().wait(run).await.expect("ended");
+    run
+}
