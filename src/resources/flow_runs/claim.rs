@@ -27,9 +27,9 @@ impl FlowRuns<'_> {
     /// with this id, `POST /flow_runs/{id}/set_state` (PENDING). Only who is answered
     /// [`Accepted`](ProposalOutcome::Accepted) has the run, and with it a slot of its deployment's limit.
     ///
-    /// The server also accepts PENDING for a run that another process has claimed and completed meanwhile. So its states are
-    /// read afterwards (`GET /flow_run_states/`): if it has ended in between, its final state is put back, and the claim is
-    /// [`Aborted`](ProposalOutcome::Aborted). If the reply is lost, this waits until the run can be read, and tells whether it
+    /// The server accepts PENDING also for a run that has ended, and a claim may wait in a loaded server for longer than another
+    /// process needs to run the run. So its states are read afterwards (`GET /flow_run_states/`): if it has ended meanwhile, its
+    /// final state is put back, and the claim is [`Aborted`](ProposalOutcome::Aborted). If the reply is lost, this waits until the run can be read, and tells whether it
     /// was claimed.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl FlowRuns<'_> {
     /// ```
     pub async fn claim(self, id: Uuid, state: Uuid) -> Result<ProposalOutcome> {
         let clock = self.client.channel().clock();
-        let claim = Claim::new(self, id);
+        let claim = Claim::new(self, id, state);
         let mut tries = 1;
         loop {
             let run = self.get(id).await?;
@@ -101,18 +101,21 @@ struct Claim<'a> {
     runs: FlowRuns<'a>,
     once: raw::Client,
     id: Uuid,
+    /// The state that it was found in.
+    scheduled: Uuid,
     transition: Uuid,
     proposal: SetFlowRunStateRequest,
 }
 
 impl<'a> Claim<'a> {
-    fn new(runs: FlowRuns<'a>, id: Uuid) -> Self {
+    fn new(runs: FlowRuns<'a>, id: Uuid, scheduled: Uuid) -> Self {
         let transition = Uuid::new_v4();
         let details = StateDetails::new().transition_id(transition);
         Self {
             runs,
             once: runs.client.raw().with_retry(RetryPolicy::none()),
             id,
+            scheduled,
             transition,
             proposal: SetFlowRunStateRequest::new(StateCreate::pending().state_details(details)),
         }
@@ -123,22 +126,38 @@ impl<'a> Claim<'a> {
         Ok(reply.await?.into_inner().outcome())
     }
 
-    /// The outcome of a claim that was accepted: unless another process has run the run since it was read.
+    /// The outcome of a claim that was accepted, unless another process has run the run since it was scheduled: the claim
+    /// may have waited in the server for longer than that took, and is accepted all the same.
     async fn verified(&self, state: Option<State>) -> Result<ProposalOutcome> {
-        let mut states = self.through_outages(|| self.runs.states(self.id)).await?;
-        states.sort_by_key(|state| state.timestamp);
-        let claimed = states.iter().rposition(|it| self.is_mine(it));
-        let previous = claimed
-            .and_then(|at| at.checked_sub(1))
-            .map(|at| &states[at]);
-        match previous {
-            Some(previous) if previous.type_.is_terminal() => {
-                self.through_outages(|| self.put_back(previous)).await?;
+        let states = self.through_outages(|| self.runs.states(self.id)).await?;
+        let others = self.since_scheduled(states);
+        if others.is_empty() {
+            return Ok(ProposalOutcome::Accepted(state));
+        }
+        let run = self.through_outages(|| self.runs.get(self.id)).await?;
+        if !self.is_made(&run) {
+            return Ok(taken(&run));
+        }
+        let ended = others.into_iter().filter(|it| it.type_.is_terminal());
+        match ended.max_by_key(|it| it.timestamp) {
+            Some(end) => {
+                self.through_outages(|| self.put_back(&end)).await?;
                 let reason = "another process has run it meanwhile".to_owned();
                 Ok(ProposalOutcome::Aborted { reason })
             }
-            _ => Ok(ProposalOutcome::Accepted(state)),
+            // It has failed there, and waited for a retry.
+            None => Ok(ProposalOutcome::Accepted(state)),
         }
+    }
+
+    /// The states of others since the run was scheduled.
+    fn since_scheduled(&self, states: Vec<State>) -> Vec<State> {
+        let scheduled = states.iter().find(|it| it.id == self.scheduled);
+        let since = scheduled.and_then(|it| it.timestamp);
+        let is_other = |it: &State| {
+            it.type_ != StateType::Scheduled && it.timestamp > since && !self.is_mine(it)
+        };
+        states.into_iter().filter(is_other).collect()
     }
 
     /// Puts a final state back.

@@ -1,5 +1,6 @@
 //! Our own worker, on real servers.
 
+mod channel;
 mod ending;
 mod pool;
 mod python;
