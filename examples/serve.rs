@@ -15,6 +15,8 @@ use prefect_sdk::serve::{ServerHandle, Shutdown};
 use prefect_sdk::{Client, LocalServer, logs};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -84,7 +86,11 @@ async fn main() -> Result<(), BoxError> {
         }
     };
     tracing_subscriber::registry()
-        .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+        .with(
+            tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_filter(LevelFilter::INFO),
+        )
         .with(logs::layer(&client))
         .init();
 
@@ -107,7 +113,8 @@ async fn main() -> Result<(), BoxError> {
         .start()
         .await?;
     if let Ok(address) = std::env::var("HEALTH_ADDRESS") {
-        tokio::spawn(answer_health(address, serving.handle()));
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        tokio::spawn(answer_health(listener, serving.handle()));
     }
     println!("Serving tick/every-ten-seconds and report/by-hand until Ctrl-C.");
     let stats = serving.run().await?;
@@ -120,7 +127,7 @@ async fn main() -> Result<(), BoxError> {
 }
 
 /// Answers 200 while the server is in reach, and else 503.
-async fn answer_health(address: String, serving: ServerHandle) -> Result<(), BoxError> {
+async fn answer_health(listener: tokio::net::TcpListener, serving: ServerHandle) {
     let health = move || async move {
         let stats = serving.stats();
         let is_live = stats
@@ -132,7 +139,8 @@ async fn answer_health(address: String, serving: ServerHandle) -> Result<(), Box
         };
         (status, format!("{stats:#?}\n"))
     };
-    let listener = tokio::net::TcpListener::bind(address).await?;
-    axum::serve(listener, Router::new().route("/health", get(health))).await?;
-    Ok(())
+    let served = axum::serve(listener, Router::new().route("/health", get(health)));
+    if let Err(error) = served.await {
+        tracing::error!(%error, "health is not answered any more");
+    }
 }

@@ -104,7 +104,7 @@ async fn single_runs(client: &Client, deployment: Uuid, count: usize) -> Vec<f64
         let run: FlowRunResponse = run.wait().await.expect("ended");
         let due = run.expected_start_time.expect("scheduled");
         let started = run.start_time.as_option().expect("started");
-        latencies.push((*started - due).as_seconds_f64());
+        latencies.push((started - due).as_seconds_f64());
     }
     latencies.sort_by(f64::total_cmp);
     latencies

@@ -208,6 +208,8 @@ impl Life {
         self.lease = None;
         self.stops.close();
         match &ended.state {
+            // It was not this process's to begin: its log is others'.
+            _ if self.assignment.served.is_some() && self.begun == 0 => {}
             Some(state) => {
                 let name = state.name.as_deref().unwrap_or_default();
                 self.say(format_args!("Finished in state {name}()"));

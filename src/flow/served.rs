@@ -25,8 +25,8 @@ pub(crate) enum Order {
     #[default]
     GoOn,
     Stop(StopReason),
-    /// Functions are not to be waited for.
-    Hurry,
+    /// The same, and functions are not to be waited for.
+    Hurry(StopReason),
 }
 
 /// Passes orders on, until the stops are closed.
@@ -34,13 +34,22 @@ pub(super) async fn follow_orders(
     mut orders: watch::Receiver<Order>,
     stops: mpsc::UnboundedSender<StopSignal>,
 ) {
+    let mut is_stopped = false;
     loop {
-        let stop = match orders.borrow_and_update().clone() {
-            Order::GoOn => None,
-            Order::Stop(reason) => Some(StopSignal::Stop(reason)),
-            Order::Hurry => Some(StopSignal::Hurry),
+        let (reason, is_hurried) = match orders.borrow_and_update().clone() {
+            Order::GoOn => (None, false),
+            Order::Stop(reason) => (Some(reason), false),
+            Order::Hurry(reason) => (Some(reason), true),
         };
-        if stop.is_some_and(|stop| stops.send(stop).is_err()) {
+        // The order before may not have been seen.
+        let stop = reason.filter(|_| !std::mem::replace(&mut is_stopped, true));
+        let stop = stop.map(StopSignal::Stop);
+        let hurry = is_hurried.then_some(StopSignal::Hurry);
+        if stop
+            .into_iter()
+            .chain(hurry)
+            .any(|stop| stops.send(stop).is_err())
+        {
             return;
         }
         // If this fails, nobody is left to give an order.

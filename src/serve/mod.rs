@@ -1,7 +1,7 @@
 //! A process that serves its functions as deployments: Prefect's UI, API and schedules start runs of them here.
 //!
 //! Each [`Flow`](crate::Flow) becomes one or more deployments, [`Client::serve`](crate::Client::serve) keeps them served
-//! until the process is asked to end. A run starts within milliseconds, as a task of this process: there is no work pool, no
+//! until the process is asked to end. A run starts within about a tenth of a second, as a task of this process: there is no work pool, no
 //! worker and no Python. Several processes may serve the same deployments.
 //!
 //! ```no_run

@@ -37,7 +37,7 @@ impl Client {
     /// 3. Each run that there is a slot for is claimed by `POST /flow_runs/{id}/set_state` (PENDING), and
     ///    [attempted](Client::attempt) in a task of its own. Several processes may serve the same deployments: one of them gets
     ///    the run. A run that finds the limit of its deployment reached is left to be taken later.
-    /// 4. At SIGTERM, Ctrl-C or [`stop`](super::serve::ServerHandle::stop) no more runs are taken, and those in progress end as
+    /// 4. At SIGTERM, Ctrl-C or [`stop`](crate::serve::ServerHandle::stop) no more runs are taken, and those in progress end as
     ///    [`on_shutdown`](Serve::on_shutdown) says. The next signal ends a drain at once, and the one after it the grace of
     ///    functions.
     ///

@@ -31,7 +31,7 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the deployments may take to be paused at the end.
 const PAUSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Deployments of this process, made and ready to be served: see [`Serve::start`].
+/// Deployments of this process, made and ready to be served: see [`Serve::start`](super::Serve::start).
 #[must_use = "nothing is served unless it is run"]
 pub struct Server {
     client: Client,
@@ -132,10 +132,15 @@ impl Server {
     /// Takes runs until the process is asked to end.
     async fn take_runs(&mut self, tasks: &mut JoinSet<()>) -> Result<()> {
         loop {
-            let slot = Arc::clone(&self.slots).acquire_owned();
-            // It fails only if the semaphore is closed, which it never is.
-            let Some(Ok(slot)) = before(&mut self.stops, slot).await else {
-                return Ok(());
+            let slot = {
+                let slot = pin!(Arc::clone(&self.slots).acquire_owned());
+                // It goes on polling meanwhile: the server takes the deployments for unattended otherwise.
+                let polling = pin!(self.due.keep_polling());
+                // It fails only if the semaphore is closed, which it never is.
+                match before(&mut self.stops, select(slot, polling)).await {
+                    Some(Either::Left((Ok(slot), _))) => slot,
+                    _ => return Ok(()),
+                }
             };
             match before(&mut self.stops, self.due.next()).await {
                 None => return Ok(()),
@@ -186,13 +191,13 @@ impl Server {
             Shutdown::Reschedule => StopReason::Rescheduled,
             Shutdown::Cancel => StopReason::Cancelled,
         };
-        self.orders.send_replace(Order::Stop(reason));
+        self.orders.send_replace(Order::Stop(reason.clone()));
         let grace = self.served.values().map(|served| served.grace()).max();
         if !self
-            .is_idle_within(grace.unwrap_or_default() + REPORT_TIMEOUT)
+            .is_idle_within(grace.unwrap_or_default().saturating_add(REPORT_TIMEOUT))
             .await
         {
-            self.orders.send_replace(Order::Hurry);
+            self.orders.send_replace(Order::Hurry(reason));
             if !self.is_idle_within(REPORT_TIMEOUT).await {
                 let running = self.counters.read().running;
                 tracing::warn!(running, "the end of runs is not reported");

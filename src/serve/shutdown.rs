@@ -16,7 +16,8 @@ pub enum Shutdown {
 }
 
 impl Default for Shutdown {
-    /// 15 s to end: systemd and Kubernetes kill a process 90 s or 30 s after they have asked it to end.
+    /// 15 s to end. Then a function that watches for its end has its grace, of 15 s, too; so let systemd (90 s by default)
+    /// and Kubernetes (30 s by default) wait for a minute.
     fn default() -> Self {
         Self::Drain(Duration::from_secs(15))
     }

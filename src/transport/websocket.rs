@@ -9,7 +9,7 @@ use reqwest::header::{AUTHORIZATION, CONNECTION, HeaderMap, SEC_WEBSOCKET_ACCEPT
 use reqwest::{StatusCode, Upgraded};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_websockets::{ClientBuilder, CloseCode, Message, WebSocketStream};
 
 use super::channel::Channel;
@@ -32,6 +32,8 @@ pub(crate) struct Socket {
     path: &'static str,
     /// The server's reason if it closed the socket for a violation of policy or protocol: in the handshake, a refused token.
     refusal: Option<String>,
+    /// When the last message has come, a ping included.
+    last_message: Instant,
 }
 
 /// The server's reply in the handshake.
@@ -133,6 +135,7 @@ impl Channel {
             stream,
             path: template,
             refusal: None,
+            last_message: Instant::now(),
         };
         Ok((socket, token))
     }
@@ -184,10 +187,13 @@ impl Socket {
     /// Returns the next message. After an error the socket cannot be used any more.
     pub(crate) async fn next_text(&mut self) -> Result<String> {
         loop {
-            let Ok(message) = timeout(SILENCE_TIMEOUT, self.stream.next()).await else {
+            // Not from now on: who waits may do so again and again.
+            let silence_ends = self.last_message + SILENCE_TIMEOUT;
+            let Ok(message) = timeout_at(silence_ends, self.stream.next()).await else {
                 let what = format!("nothing was received for {} s", SILENCE_TIMEOUT.as_secs());
                 return Err(Error::new(ErrorKind::Connection, what).with_operation(self.path));
             };
+            self.last_message = Instant::now();
             let message = match message {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => return Err(self.broken(error)),

@@ -18,6 +18,7 @@
 
 mod builder;
 mod configuration;
+mod ending;
 mod environment;
 mod events;
 mod infrastructure;

@@ -24,7 +24,7 @@ const MAX_LINE_BYTES: usize = 6_000;
 const BATCH_DELAY: Duration = Duration::from_millis(500);
 
 /// How long the last lines may take when the job has ended.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often, and after which wait, lines are sent again that could not be sent.
 const MAX_TRIES: u32 = 10;
@@ -100,7 +100,9 @@ impl OutputShipper {
     pub(super) async fn ship(mut self) {
         let mut batch = Vec::new();
         while self.lines.recv_many(&mut batch, MAX_BATCH_LINES).await > 0 {
-            tokio::time::sleep(BATCH_DELAY).await;
+            if batch.len() < MAX_BATCH_LINES {
+                tokio::time::sleep(BATCH_DELAY).await;
+            }
             while batch.len() < MAX_BATCH_LINES
                 && let Ok(line) = self.lines.try_recv()
             {
@@ -122,6 +124,7 @@ impl OutputShipper {
         let abort = shipping.abort_handle();
         if tokio::time::timeout(FLUSH_TIMEOUT, shipping).await.is_err() {
             abort.abort();
+            tracing::warn!("the last lines of a job are lost: they could not be sent in time");
         }
     }
 

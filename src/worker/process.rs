@@ -1,6 +1,7 @@
 //! `ProcessInfrastructure`: runs as processes on this machine.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
@@ -21,6 +22,9 @@ use crate::flow::BoxError;
 /// What is started for a run without a command: the flow of a Python deployment.
 const DEFAULT_COMMAND: &str = "prefect flow-run execute";
 
+/// The most bytes of a line that a process prints.
+const MAX_LINE_BYTES: u64 = 64 * 1024;
+
 /// How long the output of a process that has ended may take: another process may hold it open.
 const LAST_OUTPUT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -29,7 +33,7 @@ const LAST_OUTPUT_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// The job configuration has `command` (split into words as a shell does, but not run by one), `env`, `working_dir` and
 /// `stream_output`. Each process is the first of a group of its own; the group is asked to end by SIGTERM and, after the
-/// grace time, ended by SIGKILL. It inherits the environment of the worker. What it prints becomes the log of its run,
+/// grace time, ended by SIGKILL. It inherits the environment of the worker, and its folder unless `working_dir` is set. What it prints becomes the log of its run,
 /// and is printed by the worker, too. If the worker's future is dropped, the processes are killed.
 #[derive(Debug, Default)]
 pub struct ProcessInfrastructure {
@@ -105,6 +109,9 @@ impl Infrastructure for ProcessInfrastructure {
         let mut command = Command::new(&words[0]);
         command
             .args(&words[1..])
+            // Those of a supervisor of this worker are not for its jobs.
+            .env_remove("PREFECT__CONTROL_PORT")
+            .env_remove("PREFECT__CONTROL_TOKEN")
             .envs(job.environment())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -176,8 +183,13 @@ async fn attend(mut child: Child, output: Option<JobOutput>) -> Exit {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let to_stderr = output.clone();
     let outputs = tokio::spawn(async move {
-        let stdout = pass_on(stdout, output, |line| println!("{line}"));
-        let stderr = pass_on(stderr, to_stderr, |line| eprintln!("{line}"));
+        let stdout = pass_on(stdout, output, |line| {
+            // If this fails, nobody reads what the worker prints.
+            let _ = writeln!(std::io::stdout(), "{line}");
+        });
+        let stderr = pass_on(stderr, to_stderr, |line| {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        });
         futures_util::future::join(stdout, stderr).await;
     });
     let status = child.wait().await;
@@ -195,7 +207,12 @@ async fn attend(mut child: Child, output: Option<JobOutput>) -> Exit {
 async fn pass_on(from: Option<impl AsyncRead + Unpin>, to: Option<JobOutput>, print: fn(&str)) {
     let Some(from) = from else { return };
     let (mut reader, mut line) = (BufReader::new(from), Vec::new());
-    while let Ok(1..) = reader.read_until(b'\n', &mut line).await {
+    // A line without an end is cut.
+    while let Ok(1..) = (&mut reader)
+        .take(MAX_LINE_BYTES)
+        .read_until(b'\n', &mut line)
+        .await
+    {
         if let Some(to) = &to {
             let text = String::from_utf8_lossy(&line);
             let text = text.trim_end_matches(['\n', '\r']);

@@ -14,25 +14,18 @@ use crate::types::{SetFlowRunStateRequest, StateCreate};
 /// The waits while the server is out of reach.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 
-/// How long the server may be out of reach before a request is given up.
-const PATIENCE: Duration = Duration::from_secs(3600);
-
-/// Repeats a call while the server is out of reach.
+/// Repeats a call while the server is out of reach, as long as the worker lives: nobody else would make it.
 pub(super) async fn persist<T, F>(client: &Client, call: impl Fn() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
     let clock = client.channel().clock();
-    let (begun, mut failures) = (clock.now(), 0);
+    let mut failures = 0;
     loop {
         let error = match call().await {
             Err(error) if !error.is_permanent() && !error.is_invalid_request() => error,
             done => return done,
         };
-        let waited = clock.now().saturating_duration_since(begun);
-        if waited > PATIENCE {
-            return Err(error);
-        }
         failures += 1;
         if failures == 1 {
             tracing::warn!(%error, "the server cannot be told about a run now; retrying");

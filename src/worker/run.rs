@@ -1,18 +1,21 @@
 //! One run in a worker: it is claimed, its infrastructure is started and awaited, and what became of it is reported.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::configuration;
+use super::ending::{CANCELLED, ERROR, Stop};
 use super::environment::RunFacts;
 use super::events;
-use super::infrastructure::{Exit, Infrastructure};
+use super::infrastructure::Infrastructure;
 use super::job::Job;
 use super::output::{JobOutput, OutputShipper};
 use super::report::{force, persist, propose};
@@ -21,8 +24,7 @@ use crate::error::{Error, Result};
 use crate::flow::BoxError;
 use crate::flow_runs::{DueRun, ProposalOutcome};
 use crate::types::{
-    Event, FlowRun, FlowRunUpdate, Json, StateCreate, StateDetails, StateType,
-    WorkerFlowRunResponse,
+    Event, FlowRun, FlowRunUpdate, Json, StateCreate, StateType, WorkerFlowRunResponse,
 };
 
 /// How long a run that another worker has taken is left alone.
@@ -32,56 +34,63 @@ const SET_ASIDE: Duration = Duration::from_secs(30);
 const PREPARE_DELAY: Duration = Duration::from_secs(5);
 
 const INFO: i64 = 20;
-const ERROR: i64 = 40;
-
-/// Why an infrastructure is to end.
-#[derive(Clone, Copy, Debug)]
-enum Stop {
-    Cancelled,
-    Deleted,
-    Order(Order),
-}
 
 impl<I: Infrastructure> Shared<I> {
     /// Executes a run that is due, if nobody else does.
     pub(super) async fn execute(&self, due: DueRun<WorkerFlowRunResponse>) {
         let run = &due.flow_run;
         let _in_progress = self.counters.begin();
-        match self.claim(run).await {
-            Ok(true) => {}
-            Ok(false) => {
+        let claimed_at = match self.claim(run).await {
+            Ok(Some(claimed_at)) => claimed_at,
+            Ok(None) => {
                 self.counters.count(|stats| &mut stats.superseded);
                 return due.set_aside(SET_ASIDE);
             }
             Err(error) => {
                 tracing::warn!(flow_run = %run.id, %error, "a run could not be claimed");
-                return;
+                return due.set_aside(SET_ASIDE);
             }
-        }
+        };
         let (output, shipper) = JobOutput::new(self.client.clone(), run.id);
         let shipping = tokio::spawn(shipper.ship());
         let abort = AbortOnDrop(shipping.abort_handle());
-        if let Err(error) = self.run(run.clone(), &output).await {
-            tracing::error!(flow_run = %run.id, %error, "what became of a run could not be reported");
+        let done = AssertUnwindSafe(self.run(run.clone(), claimed_at, &output)).catch_unwind();
+        let failure = match done.await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the infrastructure's code has panicked".to_owned()),
+        };
+        if let Some(failure) = failure {
+            tracing::error!(flow_run = %run.id, failure, "a run could not be executed");
+            // The server refuses it if the run has ended.
+            let crashed = StateCreate::crashed(format!("The worker has failed: {failure}"));
+            if let Err(error) = propose(&self.client, run.id, crashed).await {
+                tracing::error!(flow_run = %run.id, %error, "what became of a run could not be reported");
+            }
         }
         drop(output);
         OutputShipper::finish(shipping).await;
         drop(abort);
     }
 
-    /// Claims the run; `false` if it is not to be executed here.
-    async fn claim(&self, run: &FlowRun) -> Result<bool> {
+    /// Claims the run, and returns when that was; `None` if it is not to be executed here.
+    async fn claim(&self, run: &FlowRun) -> Result<Option<DateTime<Utc>>> {
         let Some(state) = *run.state_id else {
-            return Ok(false);
+            return Ok(None);
         };
-        let claim = self.client.flow_runs().claim(run.id, state).await?;
-        if !claim.is_accepted() {
-            tracing::debug!(flow_run = %run.id, reason = claim.reason(), "a run is not taken");
+        match self.client.flow_runs().claim(run.id, state).await? {
+            ProposalOutcome::Accepted(state) => {
+                let at = state.and_then(|state| state.timestamp);
+                Ok(Some(at.unwrap_or_else(Utc::now)))
+            }
+            refused => {
+                tracing::debug!(flow_run = %run.id, reason = refused.reason(), "a run is not taken");
+                Ok(None)
+            }
         }
-        Ok(claim.is_accepted())
     }
 
-    async fn run(&self, run: FlowRun, output: &JobOutput) -> Result<()> {
+    async fn run(&self, run: FlowRun, claimed_at: DateTime<Utc>, output: &JobOutput) -> Result<()> {
         let client = &self.client;
         let (id, name) = (run.id, self.name.as_str());
         output.say(INFO, format!("Worker '{name}' submitting flow run '{id}'"));
@@ -107,18 +116,30 @@ impl<I: Infrastructure> Shared<I> {
             worker: name,
         };
         let submitted = self.events.submitted(&facts);
-        let job = match self.prepare(&facts, output).await {
+        let prepared = {
+            let prepared = pin!(self.prepare(&facts, output));
+            match select(prepared, pin!(self.stopped(id))).await {
+                Either::Left((prepared, _)) => prepared,
+                Either::Right((stop, _)) => {
+                    return self.report(id, claimed_at, Some(stop), None, output).await;
+                }
+            }
+        };
+        let job = match prepared {
             Ok(job) => job,
             Err(error) => return self.not_started(id, output, &*error).await,
         };
         events::emit(client, submitted.clone()).await;
         self.label(&facts).await;
-        // Servers before 3.6.22 refuse it; then the run has been claimed all the same.
+        // Servers before 3.6.22 refuse it; then the run has been claimed all the same, unless it is not PENDING any more.
         let submitting = StateCreate::pending().name("Submitting");
-        if let ProposalOutcome::Rejected { state, .. } = propose(client, id, submitting).await?
-            && state.is_some_and(|state| state.type_ != StateType::Pending)
-        {
-            return Ok(());
+        if !propose(client, id, submitting).await?.is_accepted() {
+            let now = persist(client, || client.flow_runs().get(id)).await?;
+            match now.state_type.as_ref() {
+                Some(StateType::Pending) => {}
+                Some(StateType::Cancelling) => return self.cancel(id, CANCELLED).await,
+                _ => return Ok(()),
+            }
         }
         let infrastructure = match self.infrastructure.start(&job).await {
             Ok(infrastructure) => infrastructure,
@@ -134,7 +155,7 @@ impl<I: Infrastructure> Shared<I> {
         if let Err(error) = client.flow_runs().update(id, &pid).await {
             tracing::warn!(flow_run = %id, %error, "a run does not show its infrastructure");
         }
-        self.attend(&facts, &infrastructure, output, &submitted)
+        self.attend(&facts, &infrastructure, claimed_at, output, &submitted)
             .await
     }
 
@@ -198,24 +219,12 @@ impl<I: Infrastructure> Shared<I> {
         }
     }
 
-    async fn not_started(
-        &self,
-        run: Uuid,
-        output: &JobOutput,
-        error: &(dyn std::error::Error + Send + Sync),
-    ) -> Result<()> {
-        self.counters.count(|stats| &mut stats.not_started);
-        let message = format!("Failed to submit flow run to infrastructure: {error}");
-        output.say(ERROR, message.clone());
-        let crashed = StateCreate::crashed(message);
-        propose(&self.client, run, crashed).await.map(drop)
-    }
-
     /// Waits for the end of the infrastructure, or ends it, and reports what became of the run.
     async fn attend(
         &self,
         facts: &RunFacts<'_>,
         id: &str,
+        claimed_at: DateTime<Utc>,
         output: &JobOutput,
         submitted: &Event,
     ) -> Result<()> {
@@ -251,7 +260,8 @@ impl<I: Infrastructure> Shared<I> {
                 return Ok(());
             }
         };
-        self.report(run, stop, exit, output).await?;
+        self.report(run, claimed_at, stop, Some(exit), output)
+            .await?;
         let executed = self.events.executed(facts, id, exit, submitted);
         events::emit(&self.client, executed).await;
         Ok(())
@@ -277,9 +287,7 @@ impl<I: Infrastructure> Shared<I> {
         loop {
             let wait = self.client.flow_runs().wait(run).until(|run| {
                 let type_ = run.state_type.as_ref();
-                // Older servers name a run so that is to be cancelled.
-                let is_named = run.state_name.as_deref() == Some("Cancelling");
-                type_ == Some(&StateType::Cancelling) || is_named
+                matches!(type_, Some(StateType::Cancelling | StateType::Cancelled))
             });
             match wait.await {
                 Ok(_) => return Stop::Cancelled,
@@ -287,83 +295,6 @@ impl<I: Infrastructure> Shared<I> {
                 Err(_) => self.client.channel().clock().sleep(PREPARE_DELAY).await,
             }
         }
-    }
-
-    /// Reports what the run has not reported itself.
-    async fn report(
-        &self,
-        id: Uuid,
-        stop: Option<Stop>,
-        exit: Exit,
-        output: &JobOutput,
-    ) -> Result<()> {
-        let client = &self.client;
-        match exit.is_success() {
-            true => self.counters.count(|stats| &mut stats.succeeded),
-            false => self.counters.count(|stats| &mut stats.failed),
-        }
-        let Some(run) = persist(client, || client.flow_runs().get_opt(id)).await? else {
-            return Ok(());
-        };
-        let type_ = run.state_type.as_ref();
-        let is_cancelling = type_ == Some(&StateType::Cancelling)
-            || run.state_name.as_deref() == Some("Cancelling");
-        let is_open =
-            matches!(type_, Some(StateType::Pending | StateType::Running)) || is_cancelling;
-        match stop {
-            Some(Stop::Deleted) => Ok(()),
-            _ if is_cancelling => {
-                self.cancel(id, "Flow run was cancelled successfully.")
-                    .await
-            }
-            Some(Stop::Cancelled) if type_ == Some(&StateType::Crashed) => {
-                self.cancel(id, "Flow run was cancelled successfully.")
-                    .await
-            }
-            Some(Stop::Cancelled) => {
-                if type_ == Some(&StateType::Cancelled) {
-                    self.counters.count(|stats| &mut stats.cancelled);
-                }
-                Ok(())
-            }
-            Some(Stop::Order(Order::Cancel)) if is_open || type_ == Some(&StateType::Crashed) => {
-                self.cancel(id, "Worker is shutting down.").await
-            }
-            Some(Stop::Order(Order::Reschedule))
-                if is_open || type_ == Some(&StateType::Crashed) =>
-            {
-                self.counters.count(|stats| &mut stats.rescheduled);
-                let at = StateDetails::new().scheduled_time(Utc::now());
-                let again = StateCreate::new(StateType::Scheduled)
-                    .name("AwaitingRetry")
-                    .message("The run was rescheduled because its worker was asked to end.")
-                    .state_details(at);
-                propose(client, id, again).await.map(drop)
-            }
-            _ if !is_open => Ok(()),
-            _ => {
-                let code = exit.status_code();
-                let hint = exit.hint().unwrap_or_default();
-                let message = match exit.is_success() {
-                    true => {
-                        "Flow run infrastructure exited without reporting a final state.".to_owned()
-                    }
-                    false => format!(
-                        "Flow run infrastructure exited with non-zero status code {code}. {hint}"
-                    ),
-                };
-                let message = message.trim_end();
-                output.say(ERROR, message.to_owned());
-                let crashed = StateCreate::crashed(message);
-                propose(client, id, crashed).await.map(drop)
-            }
-        }
-    }
-
-    async fn cancel(&self, run: Uuid, message: &str) -> Result<()> {
-        self.counters.count(|stats| &mut stats.cancelled);
-        let cancelled = StateCreate::cancelled().message(message);
-        force(&self.client, run, cancelled).await
     }
 }
 

@@ -20,10 +20,13 @@ use crate::client::Client;
 use crate::error::Result;
 use crate::flow_runs::{DueRun, DueRuns, PollStatus};
 use crate::serve::Shutdown;
-use crate::types::WorkerFlowRunResponse;
+use crate::types::{Event, WorkerFlowRunResponse};
 
 /// How long the ends of runs may take to be reported at the end, after the grace of their infrastructure.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long an event of the worker may take.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A worker that is ready to take runs: see [`Worker::start`](super::Worker::start).
 #[must_use = "a worker takes no runs unless it is run"]
@@ -147,11 +150,11 @@ impl<I: Infrastructure> RunningWorker<I> {
         let work = async {
             let pool = shared.pool.borrow().clone();
             let started = shared.events.started(&pool);
-            events::emit(&shared.client, started.clone()).await;
+            emit_soon(&shared.client, started.clone()).await;
             let mut tasks = JoinSet::new();
             let taken = take_runs(&shared, &mut due, &status, &slots, &mut stops, &mut tasks).await;
-            events::emit(&shared.client, shared.events.stopped(&pool, &started)).await;
             end(&shared, &orders, &mut stops, &mut tasks).await;
+            emit_soon(&shared.client, shared.events.stopped(&pool, &started)).await;
             taken
         };
         let taken = match select(pin!(work), pin!(presence.keep())).await {
@@ -176,10 +179,15 @@ async fn take_runs<I: Infrastructure>(
     tasks: &mut JoinSet<()>,
 ) -> Result<()> {
     loop {
-        let slot = Arc::clone(slots).acquire_owned();
-        // It fails only if the semaphore is closed, which it never is.
-        let Some(Ok(slot)) = before(stops, slot).await else {
-            return Ok(());
+        let slot = {
+            let slot = pin!(Arc::clone(slots).acquire_owned());
+            // It goes on polling meanwhile: the server takes the queues for unattended otherwise.
+            let polling = pin!(due.keep_polling());
+            // It fails only if the semaphore is closed, which it never is.
+            match before(stops, select(slot, polling)).await {
+                Some(Either::Left((Ok(slot), _))) => slot,
+                _ => return Ok(()),
+            }
         };
         match before(stops, due.next()).await {
             None => return Ok(()),
@@ -211,32 +219,35 @@ async fn end<I>(
 ) {
     let order = match shared.options.shutdown {
         Shutdown::Drain(time) => {
-            let _ = are_done_within(shared, time, stops, tasks).await;
+            // Another wish to end ends the drain.
+            let drained = pin!(are_done_within(shared, time, tasks));
+            select(drained, pin!(stops.recv())).await;
             Order::Reschedule
         }
         Shutdown::Reschedule => Order::Reschedule,
         Shutdown::Cancel => Order::Cancel,
     };
     orders.send_replace(order);
-    let time = shared.options.grace + REPORT_TIMEOUT;
-    if !are_done_within(shared, time, stops, tasks).await {
+    let time = shared.options.grace.saturating_add(REPORT_TIMEOUT);
+    if !are_done_within(shared, time, tasks).await {
         let running = tasks.len();
         tracing::warn!(running, "what became of runs is not reported");
     }
 }
 
-/// Waits until no run is in progress, for this time, or until the process is asked to end once more.
-async fn are_done_within<I>(
-    shared: &Shared<I>,
-    time: Duration,
-    stops: &mut mpsc::UnboundedReceiver<()>,
-    tasks: &mut JoinSet<()>,
-) -> bool {
+/// Waits until no run is in progress, for this time.
+async fn are_done_within<I>(shared: &Shared<I>, time: Duration, tasks: &mut JoinSet<()>) -> bool {
     let done = pin!(async { while tasks.join_next().await.is_some() {} });
     let clock = shared.client.channel().clock();
-    let stopped = pin!(stops.recv());
-    let over = select(clock.sleep(time), stopped);
-    matches!(select(done, over).await, Either::Left(_))
+    matches!(select(done, clock.sleep(time)).await, Either::Left(_))
+}
+
+/// Emits an event, unless that takes too long for what is to come.
+async fn emit_soon(client: &Client, event: Event) {
+    let emitted = tokio::time::timeout(EVENT_TIMEOUT, events::emit(client, event)).await;
+    if emitted.is_err() {
+        tracing::warn!("an event of the worker is lost: the server does not answer");
+    }
 }
 
 /// What a future returns, unless a stop comes before.
@@ -264,12 +275,15 @@ async fn pass_signals_on(stop: mpsc::UnboundedSender<()>) {
         }
     };
     loop {
+        let interrupted = async {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
         #[cfg(unix)]
-        select(pin!(terminate.recv()), pin!(tokio::signal::ctrl_c())).await;
+        select(pin!(terminate.recv()), pin!(interrupted)).await;
         #[cfg(not(unix))]
-        if tokio::signal::ctrl_c().await.is_err() {
-            return;
-        }
+        interrupted.await;
         if stop.send(()).is_err() {
             return;
         }

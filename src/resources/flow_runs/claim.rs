@@ -54,11 +54,21 @@ impl FlowRuns<'_> {
         let mut tries = 1;
         loop {
             let run = self.get(id).await?;
+            if claim.is_made(&run) {
+                // The server has executed it after the request had failed here.
+                return claim.verified(run.state.into_option()).await;
+            }
             if !is_unchanged(&run, state) {
                 return Ok(taken(&run));
             }
             let error = match claim.once().await {
                 Ok(ProposalOutcome::Accepted(state)) => return claim.verified(state).await,
+                // Executed before, as above.
+                Ok(ProposalOutcome::Rejected {
+                    state: Some(now), ..
+                }) if claim.is_mine(&now) => {
+                    return claim.verified(Some(now)).await;
+                }
                 Ok(refused) => return Ok(refused),
                 Err(error) if error.may_have_happened() => {
                     let now = claim.through_outages(|| self.get(id)).await?;

@@ -14,7 +14,7 @@ use crate::flow::{a_run_of, states};
 use crate::support::{FastClock, Fault, FaultProxy, live, unique};
 
 /// How much faster than real time the waits of the client are.
-const FACTOR: u32 = 100;
+const FACTOR: u32 = 40;
 
 #[tokio::test]
 async fn work_goes_on_after_an_outage_of_ten_minutes() {

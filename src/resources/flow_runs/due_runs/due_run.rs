@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -14,6 +14,9 @@ use crate::types::{FlowRunPolicy, FlowRunPolicyRetryType, FlowRunResponse, Worke
 
 /// How long a run that waits for a retry in another process may be overdue before that process counts as gone.
 const LOST_RETRY_AFTER: TimeDelta = TimeDelta::seconds(60);
+
+/// The longest time for which a run is set aside.
+const MAX_SET_ASIDE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A flow run as the server returns it to those that poll for runs.
 pub trait Scheduled: private::Scheduled {}
@@ -77,25 +80,26 @@ pub(super) fn taken_at(run: &impl private::Scheduled) -> DateTime<Utc> {
 
 /// The runs that are not to be returned now: in somebody's hands, or set aside until a time.
 #[derive(Clone, Default)]
-pub(super) struct Withheld(Arc<Mutex<HashMap<Uuid, Option<DateTime<Utc>>>>>);
+pub(super) struct Withheld(Arc<Mutex<HashMap<Uuid, Option<Instant>>>>);
 
 impl Withheld {
     /// Whether this run is withheld now.
-    pub(super) fn has(&self, run: Uuid, now: DateTime<Utc>) -> bool {
+    pub(super) fn has(&self, run: Uuid) -> bool {
         match self.runs().get(&run) {
-            Some(Some(until)) => now < *until,
+            Some(Some(until)) => Instant::now() < *until,
             Some(None) => true,
             None => false,
         }
     }
 
     /// Forgets the runs whose time is over.
-    pub(super) fn tidy(&self, now: DateTime<Utc>) {
+    pub(super) fn tidy(&self) {
+        let now = Instant::now();
         self.runs()
             .retain(|_, until| until.is_none_or(|until| now < until));
     }
 
-    fn runs(&self) -> MutexGuard<'_, HashMap<Uuid, Option<DateTime<Utc>>>> {
+    fn runs(&self) -> MutexGuard<'_, HashMap<Uuid, Option<Instant>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -104,15 +108,14 @@ impl Withheld {
 pub struct DueRun<R> {
     run: R,
     id: Uuid,
-    until: Option<DateTime<Utc>>,
+    until: Option<Instant>,
     withheld: Withheld,
 }
 
 impl<R> DueRun<R> {
-    /// Has the run not returned again for this time, as one that was refused to whoever wanted to claim it.
+    /// Has the run not returned again for this time, at most a day, as one that was refused to whoever wanted to claim it.
     pub fn set_aside(mut self, time: Duration) {
-        let time = TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
-        self.until = Utc::now().checked_add_signed(time);
+        self.until = Instant::now().checked_add(time.min(MAX_SET_ASIDE));
     }
 }
 

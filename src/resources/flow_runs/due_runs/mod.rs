@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use futures_util::future::select;
+use reqwest::StatusCode;
 use uuid::Uuid;
 
 use self::doorbell::Doorbell;
@@ -20,7 +21,7 @@ pub use self::poll_status::PollStatus;
 use self::queue::Queue;
 use self::source::{OfDeployments, OfPool, Source as _};
 use crate::client::Client;
-use crate::error::{Result, sent_at};
+use crate::error::{Error, Result, sent_at};
 use crate::resources::deployments::Deployments;
 use crate::resources::work_pools::WorkPools;
 use crate::runtime::Backoff;
@@ -37,6 +38,9 @@ const INTERVAL_JITTER: f64 = 0.3;
 
 /// The shortest time between the end of a poll and the next one, however many events arrive.
 const MIN_POLL_GAP: Duration = Duration::from_millis(50);
+
+/// The longest time between polls, and the furthest that they look ahead.
+const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The waits for the polls after an event that has brought no run: events are sent before they are true.
 const RECHECK_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
@@ -60,13 +64,16 @@ pub struct DueRuns<R: Scheduled = FlowRunResponse> {
     prefetch: Duration,
     queue: Queue<R>,
     next_poll: Instant,
-    last_poll: Instant,
+    /// Neither an event nor a run that is taken makes a poll earlier than this.
+    not_before: Instant,
     /// How many polls after an event have brought no run; `None` when none is expected.
     rechecks: Option<u32>,
     /// How many polls in a row have failed.
     failures: u32,
     /// The server's clock minus ours.
     clock_difference: chrono::TimeDelta,
+    /// Whether polls say how many runs they take.
+    has_limit: bool,
     doorbell: Option<Doorbell>,
     status: PollStatus,
 }
@@ -135,24 +142,25 @@ impl<R: Scheduled> DueRuns<R> {
             prefetch: DEFAULT_PREFETCH,
             queue: Queue::default(),
             next_poll: now,
-            last_poll: now,
+            not_before: now,
             rechecks: None,
             failures: 0,
             clock_difference: chrono::TimeDelta::zero(),
+            has_limit: true,
             doorbell: None,
             status: PollStatus::default(),
         }
     }
 
-    /// Sets the time between polls, which vary by 30 % around it. Default: 10 s.
+    /// Sets the time between polls, which vary by 30 % around it: from 50 ms to a day. Default: 10 s.
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval.max(MIN_POLL_GAP);
+        self.interval = interval.clamp(MIN_POLL_GAP, MAX_INTERVAL);
         self
     }
 
-    /// Sets how far ahead polls look. A run that they find is kept here until it is due. Default: 15 s.
+    /// Sets how far ahead polls look, at most a day. A run that they find is kept here until it is due. Default: 15 s.
     pub fn prefetch(mut self, prefetch: Duration) -> Self {
-        self.prefetch = prefetch;
+        self.prefetch = prefetch.min(MAX_INTERVAL);
         self
     }
 
@@ -181,7 +189,7 @@ impl<R: Scheduled> DueRuns<R> {
             }
             let now = clock.now();
             if self.queue.wants_more() {
-                self.poll_at(self.last_poll + MIN_POLL_GAP);
+                self.poll_at(self.not_before);
             }
             if now >= self.next_poll {
                 self.poll().await?;
@@ -200,7 +208,21 @@ impl<R: Scheduled> DueRuns<R> {
             };
             if is_rung {
                 self.rechecks = Some(0);
-                self.poll_at(self.last_poll + MIN_POLL_GAP);
+                self.poll_at(self.not_before);
+            }
+        }
+    }
+
+    /// Goes on polling without taking a run, for whoever has no use for one now: by its polls the server knows that the
+    /// deployments and queues are served. It never resolves; if it is dropped, nothing is lost.
+    pub async fn keep_polling(&mut self) {
+        let client = self.client.clone();
+        let clock = client.channel().clock();
+        loop {
+            let wait = self.next_poll.saturating_duration_since(clock.now());
+            clock.sleep(wait).await;
+            if let Err(error) = self.poll().await {
+                tracing::debug!(%error, "scheduled runs cannot be looked for");
             }
         }
     }
@@ -215,9 +237,15 @@ impl<R: Scheduled> DueRuns<R> {
             self.doorbell = Some(Doorbell::listen(&self.client, filter)?);
         }
         let before = Utc::now() + self.clock_difference + self.prefetch;
-        let polled = self.source.poll(&self.client, before).await;
+        let mut polled = self.source.poll(&self.client, before, self.has_limit).await;
+        let is_invalid = |error: &Error| error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY);
+        if self.has_limit && polled.as_ref().is_err_and(is_invalid) {
+            // The server is configured to return fewer runs at a time.
+            self.has_limit = false;
+            polled = self.source.poll(&self.client, before, false).await;
+        }
         let now = self.client.channel().clock().now();
-        self.last_poll = now;
+        self.not_before = now + MIN_POLL_GAP;
         let factor = 1.0 + INTERVAL_JITTER * (2.0 * fastrand::f64() - 1.0);
         self.next_poll = now + self.interval.mul_f64(factor);
         match polled {
@@ -242,13 +270,17 @@ impl<R: Scheduled> DueRuns<R> {
                 };
                 Ok(())
             }
-            Err(error) if error.is_permanent() => Err(error),
+            Err(error) if error.is_permanent() => {
+                self.not_before = self.next_poll;
+                Err(error)
+            }
             Err(error) => {
                 self.failures += 1;
                 if self.failures == 1 {
                     tracing::warn!(%error, "scheduled runs cannot be looked for now; retrying");
                 }
                 self.next_poll = now + OUTAGE_BACKOFF.delay(self.failures, error.retry_after());
+                self.not_before = self.next_poll;
                 Ok(())
             }
         }

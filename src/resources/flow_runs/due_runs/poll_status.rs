@@ -10,8 +10,7 @@ use chrono::{DateTime, Utc};
 pub struct PollStatus(Arc<AtomicI64>);
 
 impl PollStatus {
-    /// When the server last answered a poll, by this machine's clock. If that is long ago, it is out of reach, or nobody
-    /// takes the runs that were found.
+    /// When the server last answered a poll, by this machine's clock. If that is long ago, it is out of reach.
     pub fn last_poll(&self) -> Option<DateTime<Utc>> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,

@@ -50,7 +50,7 @@ impl<R: Scheduled> Queue<R> {
     pub(super) fn take(&mut self, now: DateTime<Utc>) -> Option<DueRun<R>> {
         while self.next_due().is_some_and(|due| due <= now) {
             let (_, run) = self.runs.pop_front()?;
-            if !self.withheld.has(run.id(), now) {
+            if !self.withheld.has(run.id()) {
                 self.is_taken = true;
                 return Some(DueRun::new(run, &self.withheld));
             }
@@ -60,13 +60,13 @@ impl<R: Scheduled> Queue<R> {
 
     /// Replaces the runs by those of another poll; returns whether one of these is new.
     pub(super) fn replace(&mut self, found: Vec<R>, now: DateTime<Utc>) -> bool {
-        self.withheld.tidy(now);
+        self.withheld.tidy();
         self.is_full = found.len() >= MAX_RUNS;
         self.is_taken = false;
         let before = std::mem::take(&mut self.known);
         self.known = found.iter().map(Scheduled::id).collect();
         let free = found.into_iter();
-        let free = free.filter(|run| !self.withheld.has(run.id(), now));
+        let free = free.filter(|run| !self.withheld.has(run.id()));
         let mut runs: Vec<_> = free.map(|run| (taken_at(&run), run)).collect();
         // Stable: of a pool, the server has sorted them by priority.
         runs.sort_by_key(|(due, _)| (*due).max(now));

@@ -33,11 +33,12 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// The runs that are found there.
     type Run;
 
-    /// Returns the runs that are scheduled before this time.
+    /// Returns the runs that are scheduled before this time; at most [`MAX_RUNS`] if that is to be said.
     fn poll<'a>(
         &'a self,
         client: &'a Client,
         before: DateTime<Utc>,
+        has_limit: bool,
     ) -> BoxFuture<'a, Result<Response<Vec<Self::Run>>>>;
 
     /// What events that report a run to be taken are related to.
@@ -63,11 +64,12 @@ impl Source for OfDeployments {
         &'a self,
         client: &'a Client,
         before: DateTime<Utc>,
+        has_limit: bool,
     ) -> BoxFuture<'a, Result<Response<Vec<FlowRunResponse>>>> {
         Box::pin(async move {
-            let wanted = GetScheduledFlowRunsForDeploymentsRequest::new(self.0.clone())
-                .scheduled_before(before)
-                .limit(MAX_RUNS as i64);
+            let mut wanted = GetScheduledFlowRunsForDeploymentsRequest::new(self.0.clone())
+                .scheduled_before(before);
+            wanted.limit = has_limit.then_some(MAX_RUNS as i64);
             let raw = client.raw();
             raw.get_scheduled_flow_runs_for_deployments(&wanted).await
         })
@@ -96,12 +98,13 @@ impl Source for OfPool {
         &'a self,
         client: &'a Client,
         before: DateTime<Utc>,
+        has_limit: bool,
     ) -> BoxFuture<'a, Result<Response<Vec<WorkerFlowRunResponse>>>> {
         Box::pin(async move {
-            let wanted = GetScheduledFlowRunsRequest::new()
+            let mut wanted = GetScheduledFlowRunsRequest::new()
                 .work_queue_names(self.queues.clone())
-                .scheduled_before(before)
-                .limit(MAX_RUNS as i64);
+                .scheduled_before(before);
+            wanted.limit = has_limit.then_some(MAX_RUNS as i64);
             let raw = client.raw();
             raw.get_scheduled_flow_runs(&self.name, &wanted).await
         })
