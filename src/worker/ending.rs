@@ -74,7 +74,8 @@ impl<I: Infrastructure> Shared<I> {
         match stop {
             Some(Stop::Deleted) => Ok(()),
             _ if is_cancelling => self.cancel(id, CANCELLED).await,
-            Some(Stop::Cancelled) if type_ == Some(&StateType::Crashed) => {
+            // What a process has reported after that does not count.
+            Some(Stop::Cancelled) if is_open || type_ == Some(&StateType::Crashed) => {
                 self.cancel(id, CANCELLED).await
             }
             Some(Stop::Cancelled) => {
