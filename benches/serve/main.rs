@@ -143,7 +143,7 @@ impl Drop for Python {
     fn drop(&mut self) {
         // These fail if it has already ended.
         let _ = Command::new("kill")
-            .args(["-INT", &self.0.id().to_string()])
+            .args(["-TERM", &self.0.id().to_string()])
             .status();
         let _ = self.0.wait();
         let _ = std::fs::remove_dir_all(&self.1);
