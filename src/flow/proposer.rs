@@ -8,7 +8,7 @@ use super::stop::{StopSignal, Stops};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raw;
-use crate::resources::flow_runs::ProposalOutcome;
+use crate::resources::flow_runs::{ProposalOutcome, has_transition};
 use crate::retry::RetryPolicy;
 use crate::runtime::Backoff;
 use crate::types::{
@@ -216,11 +216,6 @@ impl Proposer {
 enum Undecided {
     Wait(Duration),
     NoState,
-}
-
-fn has_transition(state: &State, transition: Uuid) -> bool {
-    let details = state.state_details.as_ref();
-    details.is_some_and(|details| *details.transition_id == Some(transition))
 }
 
 fn missing_state(id: Uuid) -> Error {

@@ -33,6 +33,9 @@ pub mod task_runs;
 pub mod variables;
 pub mod work_pools;
 
+#[cfg(feature = "worker")]
+pub(crate) use outage::through_outages;
+
 /// The names that the generated text uses; not each module uses all.
 #[allow(unused_imports)]
 mod names {

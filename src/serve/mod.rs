@@ -40,6 +40,7 @@ mod serve;
 mod server;
 mod shutdown;
 mod stats;
+mod stops;
 mod triggers;
 
 pub use deployment::FlowDeployment;
@@ -47,3 +48,5 @@ pub use serve::Serve;
 pub use server::{Server, ServerHandle};
 pub use shutdown::Shutdown;
 pub use stats::ServeStats;
+#[cfg(feature = "worker")]
+pub(crate) use stops::{StopSender, Stops};

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, join_all, select};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -16,9 +15,10 @@ use super::deployment::Served;
 use super::options::ServeOptions;
 use super::shutdown::Shutdown;
 use super::stats::{Counters, ServeStats};
-use crate::client::{Background, Client};
+use super::stops::{StopSender, Stops};
+use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::flow::{Ending, Order, ServedRun, StopReason, StopSignal, watch_signals};
+use crate::flow::{Ending, Order, ServedRun, StopReason};
 use crate::resources::flow_runs::{DueRun, DueRuns, PollStatus};
 use crate::types::FlowRunResponse;
 
@@ -42,8 +42,7 @@ pub struct Server {
     options: ServeOptions,
     orders: watch::Sender<Order>,
     counters: Counters,
-    stops: mpsc::UnboundedReceiver<StopSignal>,
-    stop: mpsc::UnboundedSender<StopSignal>,
+    stops: Stops,
 }
 
 /// Watches and ends a [`Server`] while it runs.
@@ -51,7 +50,7 @@ pub struct Server {
 pub struct ServerHandle {
     counters: Counters,
     status: PollStatus,
-    stop: mpsc::UnboundedSender<StopSignal>,
+    stop: StopSender,
 }
 
 impl ServerHandle {
@@ -65,8 +64,7 @@ impl ServerHandle {
 
     /// Ends the server, as SIGTERM does. The second call ends a drain at once.
     pub fn stop(&self) {
-        // If this fails, it has ended.
-        let _ = self.stop.send(StopSignal::Stop(StopReason::Terminated));
+        self.stop.send();
     }
 }
 
@@ -83,7 +81,6 @@ impl Server {
         if let Some(prefetch) = options.prefetch {
             due = due.prefetch(prefetch);
         }
-        let (stop, stops) = mpsc::unbounded_channel();
         Self {
             status: due.status(),
             due,
@@ -92,8 +89,7 @@ impl Server {
             options,
             orders: watch::Sender::default(),
             counters: Counters::default(),
-            stops,
-            stop,
+            stops: Stops::new(),
             client,
         }
     }
@@ -103,7 +99,7 @@ impl Server {
         ServerHandle {
             counters: self.counters.clone(),
             status: self.status.clone(),
-            stop: self.stop.clone(),
+            stop: self.stops.sender(),
         }
     }
 
@@ -115,13 +111,7 @@ impl Server {
     /// Any [call error](crate::Error#call-errors) that is permanent, of the first poll for runs.
     pub async fn run(mut self) -> Result<ServeStats> {
         if self.options.catches_signals {
-            let background = self.client.service::<Background>()?;
-            let stop = self.stop.clone();
-            background.spawn(async move {
-                let ended = stop.clone();
-                let (signals, ended) = (pin!(watch_signals(stop)), pin!(ended.closed()));
-                select(signals, ended).await;
-            });
+            self.stops.catch_signals(&self.client)?;
         }
         let mut tasks = JoinSet::new();
         let taken = self.take_runs(&mut tasks).await;
@@ -137,12 +127,12 @@ impl Server {
                 // It goes on polling meanwhile: the server takes the deployments for unattended otherwise.
                 let polling = pin!(self.due.keep_polling());
                 // It fails only if the semaphore is closed, which it never is.
-                match before(&mut self.stops, select(slot, polling)).await {
+                match self.stops.before(select(slot, polling)).await {
                     Some(Either::Left((Ok(slot), _))) => slot,
                     _ => return Ok(()),
                 }
             };
-            match before(&mut self.stops, self.due.next()).await {
+            match self.stops.before(self.due.next()).await {
                 None => return Ok(()),
                 Some(Ok(due)) => self.begin(due, slot, tasks),
                 Some(Err(error)) if self.status.last_poll().is_none() => return Err(error),
@@ -219,20 +209,9 @@ impl Server {
         let slots = Arc::clone(&self.slots);
         let idle = pin!(slots.acquire_many(self.options.limit));
         let clock = self.client.channel().clock();
-        let stopped = pin!(self.stops.recv());
+        let stopped = pin!(self.stops.next());
         let over = select(clock.sleep(time), stopped);
         matches!(select(idle, over).await, Either::Left(_))
-    }
-}
-
-/// What a future returns, unless a stop comes before.
-async fn before<T>(
-    stops: &mut mpsc::UnboundedReceiver<StopSignal>,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    match select(pin!(stops.recv()), pin!(future)).await {
-        Either::Left(_) => None,
-        Either::Right((value, _)) => Some(value),
     }
 }
 

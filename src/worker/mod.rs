@@ -1,8 +1,7 @@
 //! A worker: takes the runs of a work pool, and starts the infrastructure of each, such as a process.
 //!
 //! [`Client::worker`](crate::Client::worker) does what Prefect's own workers do, for any [`Infrastructure`]:
-//! [`ProcessInfrastructure`] starts commands on this machine, and one's own starts whatever else there is. It uses this
-//! crate's public API only.
+//! [`ProcessInfrastructure`] starts commands on this machine, and one's own starts whatever else there is.
 //!
 //! ```no_run
 //! use prefect_sdk::Client;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::client::Client;
 use crate::error::Result;
 use crate::flow_runs::ProposalOutcome;
+use crate::resources::through_outages;
 use crate::runtime::Backoff;
 use crate::types::{SetFlowRunStateRequest, StateCreate};
 
@@ -19,21 +20,7 @@ pub(super) async fn persist<T, F>(client: &Client, call: impl Fn() -> F) -> Resu
 where
     F: Future<Output = Result<T>>,
 {
-    let clock = client.channel().clock();
-    let mut failures = 0;
-    loop {
-        let error = match call().await {
-            Err(error) if !error.is_permanent() && !error.is_invalid_request() => error,
-            done => return done,
-        };
-        failures += 1;
-        if failures == 1 {
-            tracing::warn!(%error, "the server cannot be told about a run now; retrying");
-        }
-        clock
-            .sleep(BACKOFF.delay(failures, error.retry_after()))
-            .await;
-    }
+    through_outages(client, BACKOFF, call).await
 }
 
 /// Proposes a state, which the server refuses if the run has ended.

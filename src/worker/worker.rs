@@ -1,13 +1,12 @@
 //! `RunningWorker`: takes the runs of a pool, and has each of them executed.
 
 use std::fmt;
-use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::events::{self, WorkerEvents};
@@ -19,7 +18,7 @@ use super::stats::{Counters, WorkerStats};
 use crate::client::Client;
 use crate::error::Result;
 use crate::flow_runs::{DueRun, DueRuns, PollStatus};
-use crate::serve::Shutdown;
+use crate::serve::{Shutdown, StopSender, Stops};
 use crate::types::{Event, WorkerFlowRunResponse};
 
 /// How long the ends of runs may take to be reported at the end, after the grace of their infrastructure.
@@ -37,8 +36,7 @@ pub struct RunningWorker<I> {
     status: PollStatus,
     slots: Arc<Semaphore>,
     orders: watch::Sender<Order>,
-    stops: mpsc::UnboundedReceiver<()>,
-    stop: mpsc::UnboundedSender<()>,
+    stops: Stops,
 }
 
 /// Watches and ends a [`RunningWorker`].
@@ -47,7 +45,7 @@ pub struct WorkerHandle {
     name: String,
     counters: Counters,
     status: PollStatus,
-    stop: mpsc::UnboundedSender<()>,
+    stop: StopSender,
 }
 
 impl WorkerHandle {
@@ -66,8 +64,7 @@ impl WorkerHandle {
 
     /// Ends the worker, as SIGTERM does. The second call ends a drain at once.
     pub fn stop(&self) {
-        // If this fails, it has ended.
-        let _ = self.stop.send(());
+        self.stop.send();
     }
 }
 
@@ -90,7 +87,6 @@ impl<I: Infrastructure> RunningWorker<I> {
         if let Some(prefetch) = options.prefetch {
             due = due.prefetch(prefetch);
         }
-        let (stop, stops) = mpsc::unbounded_channel();
         let (orders, ordered) = watch::channel(Order::GoOn);
         let limit = options
             .limit
@@ -100,8 +96,7 @@ impl<I: Infrastructure> RunningWorker<I> {
             due,
             slots: Arc::new(Semaphore::new(limit)),
             orders,
-            stops,
-            stop,
+            stops: Stops::new(),
             shared: Arc::new(Shared {
                 events: WorkerEvents::new(&name, infrastructure.pool_type()),
                 pool: presence.pool(),
@@ -122,7 +117,7 @@ impl<I: Infrastructure> RunningWorker<I> {
             name: self.shared.name.clone(),
             counters: self.shared.counters.clone(),
             status: self.status.clone(),
-            stop: self.stop.clone(),
+            stop: self.stops.sender(),
         }
     }
 
@@ -141,12 +136,10 @@ impl<I: Infrastructure> RunningWorker<I> {
             slots,
             orders,
             mut stops,
-            stop,
         } = self;
-        let signals = AbortOnDrop(shared.options.catches_signals.then(|| {
-            let stop = stop.clone();
-            tokio::spawn(pass_signals_on(stop)).abort_handle()
-        }));
+        if shared.options.catches_signals {
+            stops.catch_signals(&shared.client)?;
+        }
         let work = async {
             let pool = shared.pool.borrow().clone();
             let started = shared.events.started(&pool);
@@ -161,7 +154,6 @@ impl<I: Infrastructure> RunningWorker<I> {
             Either::Left((taken, _)) => taken,
             Either::Right(((), _)) => Ok(()),
         };
-        drop(signals);
         taken.map(|()| WorkerStats {
             last_poll: status.last_poll(),
             ..shared.counters.read()
@@ -175,7 +167,7 @@ async fn take_runs<I: Infrastructure>(
     due: &mut DueRuns<WorkerFlowRunResponse>,
     status: &PollStatus,
     slots: &Arc<Semaphore>,
-    stops: &mut mpsc::UnboundedReceiver<()>,
+    stops: &mut Stops,
     tasks: &mut JoinSet<()>,
 ) -> Result<()> {
     loop {
@@ -184,12 +176,12 @@ async fn take_runs<I: Infrastructure>(
             // It goes on polling meanwhile: the server takes the queues for unattended otherwise.
             let polling = pin!(due.keep_polling());
             // It fails only if the semaphore is closed, which it never is.
-            match before(stops, select(slot, polling)).await {
+            match stops.before(select(slot, polling)).await {
                 Some(Either::Left((Ok(slot), _))) => slot,
                 _ => return Ok(()),
             }
         };
-        match before(stops, due.next()).await {
+        match stops.before(due.next()).await {
             None => return Ok(()),
             Some(Ok(due)) => {
                 tasks.spawn(execute(Arc::clone(shared), due, slot));
@@ -214,14 +206,14 @@ async fn execute<I: Infrastructure>(
 async fn end<I>(
     shared: &Shared<I>,
     orders: &watch::Sender<Order>,
-    stops: &mut mpsc::UnboundedReceiver<()>,
+    stops: &mut Stops,
     tasks: &mut JoinSet<()>,
 ) {
     let order = match shared.options.shutdown {
         Shutdown::Drain(time) => {
             // Another wish to end ends the drain.
             let drained = pin!(are_done_within(shared, time, tasks));
-            select(drained, pin!(stops.recv())).await;
+            select(drained, pin!(stops.next())).await;
             Order::Reschedule
         }
         Shutdown::Reschedule => Order::Reschedule,
@@ -247,57 +239,6 @@ async fn emit_soon(client: &Client, event: Event) {
     let emitted = tokio::time::timeout(EVENT_TIMEOUT, events::emit(client, event)).await;
     if emitted.is_err() {
         tracing::warn!("an event of the worker is lost: the server does not answer");
-    }
-}
-
-/// What a future returns, unless a stop comes before.
-async fn before<T>(
-    stops: &mut mpsc::UnboundedReceiver<()>,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    match select(pin!(stops.recv()), pin!(future)).await {
-        Either::Left(_) => None,
-        Either::Right((value, _)) => Some(value),
-    }
-}
-
-/// Passes SIGTERM and Ctrl-C on, until nobody listens.
-async fn pass_signals_on(stop: mpsc::UnboundedSender<()>) {
-    #[cfg(unix)]
-    let mut terminate = {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(signal) => signal,
-            Err(error) => {
-                tracing::warn!(%error, "signals cannot be received: SIGTERM ends the worker at once");
-                return;
-            }
-        }
-    };
-    loop {
-        let interrupted = async {
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        #[cfg(unix)]
-        select(pin!(terminate.recv()), pin!(interrupted)).await;
-        #[cfg(not(unix))]
-        interrupted.await;
-        if stop.send(()).is_err() {
-            return;
-        }
-    }
-}
-
-/// Ends a task with this.
-struct AbortOnDrop(Option<tokio::task::AbortHandle>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
-        }
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::generated::FlowRuns;
-use super::proposal::ProposalOutcome;
+use super::proposal::{ProposalOutcome, has_transition};
 use crate::error::Result;
 use crate::raw;
+use crate::resources::outage;
 use crate::retry::RetryPolicy;
 use crate::runtime::Backoff;
 use crate::types::{
@@ -29,8 +30,8 @@ impl FlowRuns<'_> {
     ///
     /// The server accepts PENDING also for a run that has ended, and a claim may wait in a loaded server for longer than another
     /// process needs to run the run. So its states are read afterwards (`GET /flow_run_states/`): if it has ended meanwhile, its
-    /// final state is put back, and the claim is [`Aborted`](ProposalOutcome::Aborted). If the reply is lost, this waits until the run can be read, and tells whether it
-    /// was claimed.
+    /// final state is put back, and the claim is [`Aborted`](ProposalOutcome::Aborted). If the reply is lost, this waits until the
+    /// run can be read, and tells whether it was claimed.
     ///
     /// # Errors
     ///
@@ -181,8 +182,7 @@ impl<'a> Claim<'a> {
     }
 
     fn is_mine(&self, state: &State) -> bool {
-        let details = state.state_details.as_ref();
-        details.is_some_and(|details| *details.transition_id == Some(self.transition))
+        has_transition(state, self.transition)
     }
 
     /// Whether the run is in the state that this claim has proposed.
@@ -195,17 +195,6 @@ impl<'a> Claim<'a> {
     where
         F: Future<Output = Result<T>>,
     {
-        let mut failures = 0;
-        loop {
-            let error = match call().await {
-                Err(error) if !error.is_permanent() && !error.is_invalid_request() => error,
-                done => return done,
-            };
-            failures += 1;
-            let clock = self.runs.client.channel().clock();
-            clock
-                .sleep(BACKOFF.delay(failures, error.retry_after()))
-                .await;
-        }
+        outage::through_outages(self.runs.client, BACKOFF, call).await
     }
 }

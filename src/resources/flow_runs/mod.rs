@@ -43,6 +43,8 @@ pub use generated::{FlowRunInputs, FlowRuns};
 pub use handle::FlowRunHandle;
 pub use is_terminal::is_terminal;
 pub use proposal::ProposalOutcome;
+#[cfg(feature = "flows")]
+pub(crate) use proposal::has_transition;
 pub use run_update::RunUpdate;
 pub use wait::Wait;
 pub use watch::Watch;

@@ -162,6 +162,12 @@ impl FlowRunOrchestrationResult {
     }
 }
 
+/// Whether a state was made by the proposal with this transition.
+pub(crate) fn has_transition(state: &State, transition: Uuid) -> bool {
+    let details = state.state_details.as_ref();
+    details.is_some_and(|details| *details.transition_id == Some(transition))
+}
+
 impl FlowRuns<'_> {
     /// Proposes a state until the server has decided on it: `POST /flow_runs/{id}/set_state`. When the server
     /// replies that it is too early, because the run is scheduled for later or no slot is free, this waits

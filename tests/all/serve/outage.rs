@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use prefect_sdk::Flow;
 use prefect_sdk::flow::{BoxError, Run};
-use prefect_sdk::types::{FlowRunResponse, StateType};
 use tokio::sync::Notify;
 
 use super::{Serving, served};
+use crate::flow::process::until_running;
 use crate::flow::{a_run_of, states};
 use crate::support::{FastClock, Fault, FaultProxy, live, unique};
 
@@ -46,13 +46,7 @@ async fn work_goes_on_after_an_outage_of_ten_minutes() {
     let serving = Serving::start(through.serve().add(flow.deployment("d"))).await;
     let deployment = served(&client, &flow).await;
     let first = a_run_of(&client, deployment).await;
-    let running = |run: &FlowRunResponse| run.state_type == Some(StateType::Running);
-    client
-        .flow_runs()
-        .wait(first)
-        .until(running)
-        .await
-        .expect("running");
+    until_running(&client, first).await;
 
     is_out.store(true, Ordering::SeqCst);
     let second = a_run_of(&client, deployment).await;

@@ -12,7 +12,7 @@ use prefect_sdk::{Client, Flow};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::flow::process::{ended, signal};
+use crate::flow::process::{ended, signal, until_running};
 use crate::flow::states;
 use crate::support::{live, unique};
 
@@ -139,13 +139,7 @@ async fn sigterm_does_as_the_process_was_told() {
         let run = client.deployments().run(programs.deployment(&client).await);
         let run = run.parameters(json!({ "millis": millis })).send().await;
         let run = run.expect("a run").id();
-        let running = |run: &FlowRunResponse| run.state_type == Some(StateType::Running);
-        client
-            .flow_runs()
-            .wait(run)
-            .until(running)
-            .await
-            .expect("running");
+        until_running(&client, run).await;
         signal(&program, "-TERM");
         assert_eq!(ended(program).await.code(), Some(0), "{shutdown}");
         let run = client.flow_runs().get(run).await.expect("a run");

@@ -10,6 +10,7 @@ use prefect_sdk::types::StateType;
 use serde_json::{Value, json};
 
 use super::{Serving, ended_run, served};
+use crate::flow::process::until_running;
 use crate::flow::{a_run_of, states};
 use crate::support::{SocketMode, WebSocketProxy, live, live_server, unique};
 
@@ -117,16 +118,8 @@ async fn runs_that_fail_panic_or_block_leave_the_others_alone() {
         }
     };
     let (hanging, deaf) = (start("hang").await, start("deaf").await);
-    let running = |run: &prefect_sdk::types::FlowRunResponse| {
-        run.state_type.as_ref() == Some(&StateType::Running)
-    };
     for run in [hanging, deaf] {
-        client
-            .flow_runs()
-            .wait(run)
-            .until(running)
-            .await
-            .expect("running");
+        until_running(&client, run).await;
         client.flow_runs().cancel(run).await.expect("cancelling");
     }
     for run in client

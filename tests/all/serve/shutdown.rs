@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Serving, served};
+use crate::flow::process::until_running;
 use crate::flow::states;
 use crate::support::{live, unique};
 
@@ -119,13 +120,7 @@ async fn a_second_stop_ends_a_drain() {
     let serving = Serving::start(client.serve().add(flow.deployment("d")).on_shutdown(drain)).await;
     let run = client.deployments().run(served(&client, &flow).await);
     let run = run.parameters(json!({})).send().await.expect("a run").id();
-    let running = |run: &FlowRunResponse| run.state_type == Some(StateType::Running);
-    client
-        .flow_runs()
-        .wait(run)
-        .until(running)
-        .await
-        .expect("running");
+    until_running(&client, run).await;
     serving.handle.stop();
     assert_eq!(serving.stop().await.rescheduled, 1);
 }
@@ -137,13 +132,7 @@ async fn a_server_that_is_dropped_crashes_its_runs() {
     let serving = Serving::start(client.serve().add(flow.deployment("d"))).await;
     let run = client.deployments().run(served(&client, &flow).await);
     let run = run.parameters(json!({})).send().await.expect("a run").id();
-    let running = |run: &FlowRunResponse| run.state_type == Some(StateType::Running);
-    client
-        .flow_runs()
-        .wait(run)
-        .until(running)
-        .await
-        .expect("running");
+    until_running(&client, run).await;
     serving.ended.abort();
     let run = client.flow_runs().wait(run).await.expect("ended");
     assert_eq!(run.state_type, Some(StateType::Crashed));

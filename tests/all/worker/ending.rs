@@ -4,14 +4,9 @@ use std::time::Duration;
 
 use prefect_sdk::types::StateType;
 
-use super::{Working, a_shell_in, a_worker, lines};
+use super::{Working, a_shell_in, a_worker, lines, lives, started, until_gone};
 use crate::flow::{a_run_of, states};
 use crate::support::{live, unique};
-
-/// Whether a process lives.
-fn lives(id: &str) -> bool {
-    std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
-}
 
 #[tokio::test]
 async fn a_run_that_is_cancelled_ends_with_all_of_its_processes() {
@@ -39,9 +34,7 @@ async fn a_run_that_is_cancelled_ends_with_all_of_its_processes() {
         Some("Cancelled"),
         "{ended:?}"
     );
-    while lives(&child) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_gone(&child).await;
     let stats = working.stop().await;
     assert_eq!((stats.cancelled, stats.failed), (1, 1));
 }
@@ -53,16 +46,9 @@ async fn a_run_that_is_deleted_ends() {
     let working = Working::start(a_worker(&client, &pool)).await;
     let deployment = a_shell_in(&client, &pool, "exec sleep 600").await;
     let run = a_run_of(&client, deployment).await;
-    let started = client
-        .flow_runs()
-        .wait(run)
-        .until(|run| run.infrastructure_pid.is_some());
-    let pid = started.await.expect("started").infrastructure_pid;
-    let pid = pid.into_option().expect("an id");
+    let pid = started(&client, run).await;
     client.flow_runs().delete(run).await.expect("deleted");
-    while lives(&pid) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_gone(&pid).await;
     working.stop().await;
 }
 
@@ -73,16 +59,9 @@ async fn a_worker_that_is_dropped_leaves_no_process() {
     let working = Working::start(a_worker(&client, &pool)).await;
     let deployment = a_shell_in(&client, &pool, "sleep 600; sleep 600").await;
     let run = a_run_of(&client, deployment).await;
-    let started = client
-        .flow_runs()
-        .wait(run)
-        .until(|run| run.infrastructure_pid.is_some());
-    let pid = started.await.expect("started").infrastructure_pid;
-    let pid = pid.into_option().expect("an id");
+    let pid = started(&client, run).await;
     working.ended.abort();
-    while lives(&pid) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_gone(&pid).await;
     // Nobody reports that: the run is as it was.
     let run = client.flow_runs().get(run).await.expect("a run");
     assert_eq!(run.state_type, StateType::Pending);

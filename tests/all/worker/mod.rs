@@ -7,6 +7,8 @@ mod python;
 mod runs;
 mod shutdown;
 
+use std::time::Duration;
+
 use prefect_sdk::types::{DeploymentCreate, FlowRunResponse};
 use prefect_sdk::worker::{ProcessInfrastructure, Worker, WorkerHandle, WorkerStats};
 use prefect_sdk::{Client, LocalServer};
@@ -77,7 +79,7 @@ pub async fn lines(client: &Client, run: Uuid, count: usize) -> Vec<String> {
         if lines.len() >= count {
             return lines.into_iter().map(|line| line.message).collect();
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -87,4 +89,24 @@ pub fn python_command(server: &LocalServer) -> String {
         r#"{} -c "from prefect.cli import app; app()""#,
         server.python().display()
     )
+}
+
+/// The id of a run's process, once it has started.
+pub async fn started(client: &Client, run: Uuid) -> String {
+    let has_process = |run: &FlowRunResponse| run.infrastructure_pid.is_some();
+    let started = client.flow_runs().wait(run).until(has_process);
+    let pid = started.await.expect("started").infrastructure_pid;
+    pid.into_option().expect("an id")
+}
+
+/// Waits until a process has ended.
+pub async fn until_gone(process: &str) {
+    while lives(process) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Whether a process lives.
+pub fn lives(id: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }

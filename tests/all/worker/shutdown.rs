@@ -5,9 +5,8 @@ use std::time::Duration;
 use prefect_sdk::Client;
 use prefect_sdk::serve::Shutdown;
 use prefect_sdk::types::FlowRunResponse;
-use uuid::Uuid;
 
-use super::{Working, a_shell_in, a_worker, message};
+use super::{Working, a_shell_in, a_worker, message, started};
 use crate::flow::{a_run_of, states};
 use crate::support::{live, unique};
 
@@ -19,14 +18,6 @@ async fn stopped(client: &Client, pool: &str, script: &str, shutdown: Shutdown) 
     started(client, run).await;
     assert_eq!(working.stop().await.running, 0);
     client.flow_runs().get(run).await.expect("a run")
-}
-
-async fn started(client: &Client, run: Uuid) {
-    let started = client
-        .flow_runs()
-        .wait(run)
-        .until(|run| run.infrastructure_pid.is_some());
-    started.await.expect("started");
 }
 
 #[tokio::test]
