@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use codegen::document;
 use codegen::problem::{Problem, Result};
-use codegen::tables::{NAMES, NULLS, OVERLAY, RESOURCES, Tables};
+use codegen::tables::{NAMES, NULLS, OVERLAY, RESOURCES, SAMPLES, Tables};
 
 const FOLDER: &str = "openapi";
 const VENDORED: &str = "openapi/prefect.yaml";
@@ -103,7 +103,19 @@ fn run() -> Result<()> {
     let resources = out.join("resources");
     std::fs::create_dir_all(&resources)
         .map_err(|error| Problem::new(resources.display().to_string(), error.to_string()))?;
-    for (file, text) in codegen::write(&lowered.document, &table)? {
+    let samples = document::read(&folder.join(SAMPLES))?;
+    let names: Vec<String> = samples
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut files = codegen::write(&lowered.document, &table)?;
+    files.push((
+        "samples.rs".to_owned(),
+        codegen::emit::samples(&lowered.document, &names),
+    ));
+    for (file, text) in files {
         let path = out.join(file);
         std::fs::write(&path, text)
             .map_err(|error| Problem::new(path.display().to_string(), error.to_string()))?;

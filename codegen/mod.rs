@@ -61,6 +61,7 @@ pub fn write(document: &Value, resources: &resources::Table) -> Result<Vec<(Stri
         ("types.rs".to_owned(), emit::types(document)?),
         ("table.rs".to_owned(), emit::table(document)?),
         ("stored.rs".to_owned(), emit::stored(document)),
+        ("operations.rs".to_owned(), emit::test_operations(document)?),
     ];
     for (module, text) in resources::modules(document, resources)? {
         files.push((format!("resources/{module}.rs"), text));

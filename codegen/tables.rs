@@ -12,6 +12,7 @@ pub const OVERLAY: &str = "overlay.yaml";
 pub const NAMES: &str = "names.yaml";
 pub const NULLS: &str = "nulls.yaml";
 pub const RESOURCES: &str = "resources.yaml";
+pub const SAMPLES: &str = "samples.json";
 
 /// What is said of the document by hand.
 pub struct Tables {

@@ -17,6 +17,8 @@ mod runtime;
 #[cfg(feature = "flows")]
 pub mod serve;
 pub mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transport;
 pub mod types;
 #[cfg(feature = "worker")]
@@ -40,6 +42,10 @@ pub use settings::Settings;
 
 #[doc = include_str!("../docs/coming-from-python.md")]
 pub mod coming_from_python {}
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("../docs/testing-your-code.md")]
+pub mod testing_your_code {}
 
 #[doc = include_str!("../docs/where-runs-run.md")]
 pub mod where_runs_run {}

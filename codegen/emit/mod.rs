@@ -12,6 +12,7 @@ mod object;
 pub mod rust_type;
 mod stored;
 mod table;
+mod testing;
 mod twin;
 mod union;
 pub mod usage;
@@ -25,6 +26,7 @@ use cycles::Cycles;
 pub use object::ident;
 pub use stored::stored;
 pub use table::table;
+pub use testing::{samples, test_operations};
 use usage::Usage;
 
 /// The source text of all types.

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::document::{Operation, operations, schemas};
 use super::emit::docs::{comment, indent};
 use super::problem::{Problem, Result};
+pub use signature::parameters;
 use table::Method;
 pub use table::{Resource, Table};
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::pin::pin;
 use std::time::Duration;
 
-use chrono::Utc;
 use futures_util::future::{Either, select};
 use uuid::Uuid;
 
@@ -96,7 +95,8 @@ impl Life {
             (StopReason::Relinquished, _) => return Next::Ended(self.ended(Ending::Relinquished)),
             (StopReason::Rescheduled, _) if self.context.deployment_id.is_some() => {
                 self.release_retry().await;
-                states::rescheduled(Utc::now())
+                let clock = self.assignment.client.channel().clock();
+                states::rescheduled(clock.time_of_day())
             }
             (StopReason::TimedOut, _) => states::timed_out(self.assignment.options.timeout),
             (reason, _) => states::crashed(&reason),

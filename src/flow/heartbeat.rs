@@ -3,7 +3,6 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use chrono::Utc;
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
@@ -61,7 +60,7 @@ async fn beat(
     let clock = client.channel().clock();
     let mut has_failed = false;
     loop {
-        let event = context.heartbeat(Utc::now());
+        let event = context.heartbeat(clock.time_of_day());
         match once.events().emit(event).await {
             Ok(_) => has_failed = false,
             Err(error) if !has_failed => {

@@ -4,10 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+
 /// The clock of a client: see [`ClientBuilder::clock`](crate::ClientBuilder::clock).
 ///
 /// It measures the waits between attempts, deadlines and the age of a CSRF token. It does not measure the
-/// timeouts of single requests, which concern real sockets, nor times that are compared with the server's.
+/// timeouts of single requests, which concern real sockets.
 ///
 /// ```
 /// use std::{future::{self, Future}, pin::Pin, sync::Mutex, time::{Duration, Instant}};
@@ -38,6 +40,12 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Resolves after this duration.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// The time of day, which is written into what is sent: heartbeats, the states of tasks, scheduled times. By default it is the
+    /// system's.
+    fn time_of_day(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
 }
 
 /// The system's monotonic clock, and tokio's timer.

@@ -56,6 +56,8 @@ pub use response::Response;
 pub(crate) use version_check::{Compatibility, PREFECT_VERSION};
 #[cfg(feature = "websocket")]
 pub(crate) use websocket::Socket;
+#[cfg(feature = "testing")]
+pub(crate) use websocket::accept_key;
 
 use crate::error::{ErrorKind, Result};
 use crate::retry::RetryPolicy;

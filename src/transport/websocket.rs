@@ -143,9 +143,14 @@ impl Channel {
 
 /// Whether this is the reply to the key (RFC 6455, 4.2.2), and not a cached reply to another request.
 fn is_accepted(headers: &HeaderMap, key: &str) -> bool {
-    let digest = sha1_smol::Sha1::from(format!("{key}{HANDSHAKE_GUID}")).digest();
     let accepted = headers.get(SEC_WEBSOCKET_ACCEPT);
-    accepted.is_some_and(|accepted| *accepted == STANDARD.encode(digest.bytes()))
+    accepted.is_some_and(|accepted| *accepted == accept_key(key))
+}
+
+/// What a server replies to the key of a handshake (RFC 6455, 4.2.2).
+pub(crate) fn accept_key(key: &str) -> String {
+    let digest = sha1_smol::Sha1::from(format!("{key}{HANDSHAKE_GUID}")).digest();
+    STANDARD.encode(digest.bytes())
 }
 
 impl Socket {

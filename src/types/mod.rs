@@ -81,6 +81,8 @@ pub use json::Json;
 pub use number::{NotAnInteger, Number};
 pub use scalar::Scalar;
 pub use seconds::Seconds;
+#[cfg(feature = "testing")]
+pub(crate) use wire::Member;
 pub use wire::{Tag, UnknownValue};
 
 include!(concat!(env!("OUT_DIR"), "/types.rs"));

@@ -12,7 +12,8 @@
 /// * `open`, or `secret` when debug output must not show it;
 /// * key, field name and type.
 ///
-/// `sent` objects get a setter for each field, `read` ones do not.
+/// `sent` objects get a setter for each field that is no argument of `new`. With the feature `testing`, `read` ones get one for
+/// each field: tests change samples of replies by them.
 /// The arguments of `new` are the required fields.
 macro_rules! object {
     (
@@ -214,7 +215,46 @@ macro_rules! object {
     (@setter sent json $key:literal $field:ident $($ty:tt)*) => {
         object!(@setter sent optional $key $field $($ty)*);
     };
-    (@setter $usage:ident $kind:ident $key:literal $field:ident $($ty:tt)*) => {};
+    (@setter $usage:ident constant $key:literal $field:ident $($ty:tt)*) => {};
+    (@setter sent $kind:ident $key:literal $field:ident $($ty:tt)*) => {};
+    (@setter read required $key:literal $field:ident $($ty:tt)*) => {
+        object!(@required_setter required $key $field $($ty)*);
+    };
+    (@setter read required_nullable $key:literal $field:ident $($ty:tt)*) => {
+        object!(@required_setter required_nullable $key $field $($ty)*);
+    };
+    (@setter read $kind:ident $key:literal $field:ident $($ty:tt)*) => {
+        #[cfg(feature = "testing")]
+        object!(@setter sent $kind $key $field $($ty)*);
+    };
+
+    (@required_setter required $key:literal $field:ident Vec<$item:ty>) => {
+        #[doc = concat!("Sets `", $key, "`.")]
+        #[cfg(feature = "testing")]
+        #[must_use]
+        pub fn $field(mut self, $field: impl IntoIterator<Item = impl Into<$item>>) -> Self {
+            self.$field = $field.into_iter().map(Into::into).collect();
+            self
+        }
+    };
+    (@required_setter required $key:literal $field:ident $($ty:tt)*) => {
+        #[doc = concat!("Sets `", $key, "`.")]
+        #[cfg(feature = "testing")]
+        #[must_use]
+        pub fn $field(mut self, $field: impl Into<$($ty)*>) -> Self {
+            self.$field = $field.into();
+            self
+        }
+    };
+    (@required_setter required_nullable $key:literal $field:ident $($ty:tt)*) => {
+        #[doc = concat!("Sets `", $key, "`.")]
+        #[cfg(feature = "testing")]
+        #[must_use]
+        pub fn $field(mut self, $field: impl Into<Field<$($ty)*>>) -> Self {
+            self.$field = $field.into();
+            self
+        }
+    };
 
     (@default $name:ident) => {
         impl Default for $name {

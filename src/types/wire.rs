@@ -170,7 +170,7 @@ impl Presence for Tag {
 }
 
 /// A possible member of a union without tags: the one that leaves the least undeclared is chosen.
-pub(super) trait Member {
+pub(crate) trait Member {
     /// How many keys and values the type does not declare.
     fn undeclared(&self) -> usize {
         0

@@ -91,7 +91,8 @@ impl<I: Infrastructure> Shared<I> {
                 if is_open || type_ == Some(&StateType::Crashed) =>
             {
                 self.counters.count(|stats| &mut stats.rescheduled);
-                let at = StateDetails::new().scheduled_time(Utc::now());
+                let at =
+                    StateDetails::new().scheduled_time(self.client.channel().clock().time_of_day());
                 let again = StateCreate::new(StateType::Scheduled)
                     .name("AwaitingRetry")
                     .message("The run was rescheduled because its worker was asked to end.")

@@ -81,7 +81,9 @@ impl<I: Infrastructure> Shared<I> {
         match self.client.flow_runs().claim(run.id, state).await? {
             ProposalOutcome::Accepted(state) => {
                 let at = state.and_then(|state| state.timestamp);
-                Ok(Some(at.unwrap_or_else(Utc::now)))
+                Ok(Some(at.unwrap_or_else(|| {
+                    self.client.channel().clock().time_of_day()
+                })))
             }
             refused => {
                 tracing::debug!(flow_run = %run.id, reason = refused.reason(), "a run is not taken");

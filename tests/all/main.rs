@@ -14,6 +14,7 @@ mod resources;
 mod serve;
 mod settings;
 mod support;
+mod testing;
 mod transport;
 mod types;
 mod worker;

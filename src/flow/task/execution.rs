@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures_util::future::{Either, select};
 use tracing::{Instrument as _, Span};
 
@@ -158,7 +158,7 @@ impl Execution {
         if !retry_delay.is_zero() {
             let mut state = TaskState::new(StateType::Scheduled, "AwaitingRetry").message(message);
             let delay = chrono::Duration::from_std(retry_delay).ok();
-            state.scheduled = delay.and_then(|delay| Utc::now().checked_add_signed(delay));
+            state.scheduled = delay.and_then(|delay| self.time_of_day().checked_add_signed(delay));
             self.enter(state);
             let client = self.run.client();
             client.channel().clock().sleep(retry_delay).await;
@@ -166,8 +166,12 @@ impl Execution {
         Ok(())
     }
 
+    fn time_of_day(&self) -> DateTime<Utc> {
+        self.run.client().channel().clock().time_of_day()
+    }
+
     fn enter(&mut self, state: TaskState) {
-        let report = self.record.enter(state, Utc::now());
+        let report = self.record.enter(state, self.time_of_day());
         if let Some(reporter) = &self.reporter {
             reporter.report(report);
         }

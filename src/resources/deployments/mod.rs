@@ -29,3 +29,5 @@ pub use run::{DeploymentRef, RunDeployment};
 pub use run_many::RunMany;
 #[cfg(feature = "schedules")]
 pub use schedule::Schedule;
+#[cfg(all(feature = "schedules", feature = "testing"))]
+pub(crate) use schedule::upcoming;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -75,7 +75,8 @@ impl LiveEventStream {
             let wait = RECONNECT_BACKOFF.delay(self.failures, self.retry_after);
             tokio::time::sleep(wait).await;
         }
-        let filter = around_now(&self.filter);
+        let now = self.raw.channel().clock().time_of_day();
+        let filter = around(now, &self.filter);
         match self.raw.channel().socket("/events/out", &filter).await {
             Err(error) => self.ended(error),
             Ok(socket) => {
@@ -107,9 +108,8 @@ async fn next_event(socket: &mut Socket) -> Result<Box<ReceivedEvent>> {
     }
 }
 
-/// Returns the filter with a time range around now.
-fn around_now(filter: &EventFilter) -> EventFilter {
-    let now = Utc::now();
+/// Returns the filter with a time range around this time.
+fn around(now: DateTime<Utc>, filter: &EventFilter) -> EventFilter {
     let occurred = EventOccurredFilter::new()
         .since(now - SINCE_OFFSET)
         .until(now + UNTIL_OFFSET);

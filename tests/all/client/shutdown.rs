@@ -5,20 +5,29 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use futures_util::poll;
+use prefect_sdk::testing::TestServer;
+use prefect_sdk::testing::op::bulk_increment_active_slots as ASK_RATE;
+use prefect_sdk::testing::op::bulk_increment_active_slots_with_lease as ASK;
+use prefect_sdk::types::ConcurrencyLimitV2Create;
 use prefect_sdk::{Client, ErrorKind};
-use tokio::runtime::Runtime;
 
-use crate::support::{SlotServer, driven_runtime, idle_runtime};
+use crate::support::idle_runtime;
 
 /// How long a shutdown has; it needs far less.
 const LONG: Duration = Duration::from_secs(60);
 
-/// A server in a runtime that is always driven, and a client.
-fn server() -> (Runtime, SlotServer, Client) {
-    let driven = driven_runtime();
-    let server = driven.block_on(SlotServer::start(1));
-    let client = server.builder().build().expect("a client");
-    (driven, server, client)
+/// A server with one slot of a limit `a`, whose clock stands still, and a client.
+fn server() -> (TestServer, Client) {
+    let kit = TestServer::builder().paused().start();
+    let limit = ConcurrencyLimitV2Create::new("a", 1);
+    program(kit.client().global_concurrency_limits().create(&limit)).expect("a limit");
+    let client = kit.client();
+    (kit, client)
+}
+
+async fn held(kit: &TestServer) -> i64 {
+    let limit = kit.client().global_concurrency_limits().get("a").await;
+    limit.expect("there").active_slots
 }
 
 /// Runs a program in a runtime of its own, which ends with it.
@@ -29,19 +38,19 @@ fn program<T>(program: impl Future<Output = T>) -> T {
 #[test]
 fn a_slot_that_is_dropped_at_the_end_of_main_is_given_back() {
     for _ in 0..20 {
-        let (_driven, server, client) = server();
+        let (kit, client) = server();
         program(async {
             let slot = client.concurrency("a").acquire().await.expect("free");
             drop(slot);
             client.shutdown(LONG).await.expect("in time");
-            assert_eq!(server.held(), 0);
+            assert_eq!(held(&kit).await, 0);
         });
     }
 }
 
 #[test]
 fn a_release_that_is_under_way_when_the_runtime_ends_goes_on() {
-    let (_driven, server, client) = server();
+    let (kit, client) = server();
     program(async {
         let slot = client.concurrency("a").acquire().await.expect("free");
         let mut release = Box::pin(slot.release());
@@ -49,12 +58,12 @@ fn a_release_that_is_under_way_when_the_runtime_ends_goes_on() {
         let _ = poll!(&mut release);
     });
     program(client.shutdown(LONG)).expect("in time");
-    assert_eq!(server.held(), 0);
+    assert_eq!(program(held(&kit)), 0);
 }
 
 #[test]
 fn a_body_that_is_interrupted_gives_its_slot_back() {
-    let (_driven, server, client) = server();
+    let (kit, client) = server();
     program(async {
         let limit = client.concurrency("a");
         let (begun, has_begun) = tokio::sync::oneshot::channel();
@@ -68,27 +77,27 @@ fn a_body_that_is_interrupted_gives_its_slot_back() {
         drop(ended);
         client.shutdown(LONG).await.expect("in time");
     });
-    assert_eq!(server.held(), 0);
+    assert_eq!(program(held(&kit)), 0);
 }
 
 #[test]
 fn what_is_granted_to_a_caller_that_has_gone_is_given_back() {
     let mut asked = 0;
     for round in 0..20 {
-        let (_driven, server, client) = server();
+        let (kit, client) = server();
         program(async {
             let limit = client.concurrency("a");
             let mut acquiring = Box::pin(limit.acquire());
             // It may be granted at once, on a busy machine.
             let _ = poll!(&mut acquiring);
             // In every other round, once the request has been sent.
-            while round % 2 == 0 && server.asked() == 0 {
+            while round % 2 == 0 && kit.requests().count(ASK) == 0 {
                 tokio::task::yield_now().await;
             }
         });
         program(client.shutdown(LONG)).expect("in time");
-        assert_eq!(server.held(), 0);
-        asked += server.asked();
+        assert_eq!(program(held(&kit)), 0);
+        asked += kit.requests().count(ASK);
     }
     assert!(asked >= 10, "{asked}");
 }
@@ -96,11 +105,12 @@ fn what_is_granted_to_a_caller_that_has_gone_is_given_back() {
 /// Waiting for a rate ends as well, though nothing is held.
 #[test]
 fn waiting_for_a_rate_ends() {
-    let (_driven, server, client) = server();
+    let (kit, client) = server();
+    let _full = kit.on(ASK_RATE).status(423).header("retry-after", "3600");
     program(async {
         let rate = client.rate_limit("a");
         let waiting = tokio::spawn(async move { rate.acquire().await });
-        while server.asked() < 1 {
+        while kit.requests().count(ASK_RATE) < 1 {
             tokio::task::yield_now().await;
         }
         client.shutdown(LONG).await.expect("nothing is left");
@@ -111,12 +121,12 @@ fn waiting_for_a_rate_ends() {
 
 #[test]
 fn it_says_what_is_left_and_begins_nothing_new() {
-    let (_driven, server, client) = server();
+    let (kit, client) = server();
     program(async {
         let slot = client.concurrency("a").acquire().await.expect("free");
         let limit = client.concurrency("a");
         let waiting = tokio::spawn(async move { limit.acquire().await.map(drop) });
-        while server.asked() < 2 {
+        while kit.requests().count(ASK) < 2 {
             tokio::task::yield_now().await;
         }
         let error = client
@@ -132,7 +142,7 @@ fn it_says_what_is_left_and_begins_nothing_new() {
         assert!(error.to_string().contains("shut down"), "{error}");
         drop(slot);
         client.shutdown(LONG).await.expect("given back");
-        assert_eq!(server.held(), 0);
+        assert_eq!(held(&kit).await, 0);
     });
 }
 

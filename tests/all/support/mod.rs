@@ -11,7 +11,6 @@ mod postgres;
 mod python_worker;
 mod runtimes;
 mod scripted;
-mod slot_server;
 mod tls_proxy;
 mod websocket_proxy;
 
@@ -33,7 +32,6 @@ pub use postgres::Postgres;
 pub use python_worker::{PythonWorker, python};
 pub use runtimes::{driven_runtime, idle_runtime};
 pub use scripted::{Scripted, Step, answer, flow, refusal, reply};
-pub use slot_server::SlotServer;
 pub use tls_proxy::{Authority, ForwardProxy, certificate_for};
 pub use websocket_proxy::{SocketMode, WebSocketProxy};
 

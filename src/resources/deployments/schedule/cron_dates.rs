@@ -23,7 +23,7 @@ impl Cron {
     }
 
     /// The next date after this one.
-    fn next(&self, after: NaiveDateTime, is_both: bool) -> Option<NaiveDateTime> {
+    pub(super) fn next(&self, after: NaiveDateTime, is_both: bool) -> Option<NaiveDateTime> {
         if is_both || self.fields[DAY].any || self.fields[WEEKDAY].any {
             return self.search(after, true, true);
         }

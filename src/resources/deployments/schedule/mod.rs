@@ -7,6 +7,8 @@ mod rule_calendar;
 mod rule_date;
 mod rule_dates;
 mod rule_part;
+#[cfg(feature = "testing")]
+pub(crate) mod upcoming;
 
 use std::time::Duration;
 

@@ -10,7 +10,6 @@ use std::fmt;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
 use futures_util::future::select;
 use reqwest::StatusCode;
 use uuid::Uuid;
@@ -183,7 +182,7 @@ impl<R: Scheduled> DueRuns<R> {
         let client = self.client.clone();
         let clock = client.channel().clock();
         loop {
-            let server_time = Utc::now() + self.clock_difference;
+            let server_time = clock.time_of_day() + self.clock_difference;
             if let Some(run) = self.queue.take(server_time) {
                 return Ok(run);
             }
@@ -236,7 +235,9 @@ impl<R: Scheduled> DueRuns<R> {
             let filter = self.source.events();
             self.doorbell = Some(Doorbell::listen(&self.client, filter)?);
         }
-        let before = Utc::now() + self.clock_difference + self.prefetch;
+        let clock = self.client.clone();
+        let clock = clock.channel().clock();
+        let before = clock.time_of_day() + self.clock_difference + self.prefetch;
         let mut polled = self.source.poll(&self.client, before, self.has_limit).await;
         let is_invalid = |error: &Error| error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY);
         if self.has_limit && polled.as_ref().is_err_and(is_invalid) {
@@ -244,17 +245,18 @@ impl<R: Scheduled> DueRuns<R> {
             self.has_limit = false;
             polled = self.source.poll(&self.client, before, false).await;
         }
-        let now = self.client.channel().clock().now();
+        let now = clock.now();
         self.not_before = now + MIN_POLL_GAP;
         let factor = 1.0 + INTERVAL_JITTER * (2.0 * fastrand::f64() - 1.0);
         self.next_poll = now + self.interval.mul_f64(factor);
         match polled {
             Ok(reply) => {
-                self.status.set(Utc::now());
+                self.status.set(clock.time_of_day());
                 if std::mem::take(&mut self.failures) > 0 {
                     tracing::info!("scheduled runs are found again");
                 }
-                let difference = sent_at(reply.headers()).map(|sent_at| sent_at - Utc::now());
+                let difference =
+                    sent_at(reply.headers()).map(|sent_at| sent_at - clock.time_of_day());
                 self.clock_difference = difference
                     .filter(|it| it.abs() > MIN_CLOCK_DIFFERENCE)
                     .unwrap_or_default();

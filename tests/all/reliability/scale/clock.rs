@@ -1,59 +1,53 @@
-//! Hours, by a clock that runs faster.
+//! Hours, by a clock that the test moves.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use super::{LONG, Requests, scaled};
-use crate::support::http::Message;
-use crate::support::{FastClock, Fault, FaultProxy, SlotServer};
+use prefect_sdk::testing::TestServer;
+use prefect_sdk::types::{ConcurrencyLimitV2Create, Event};
+
+use super::{LONG, Requests};
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// How much faster than real time the client's clock runs.
-const FACTOR: u32 = 120;
 
 /// A slot is kept and events arrive although the server is away for five minutes in every twenty.
 #[tokio::test]
 async fn two_hours_with_outages_lose_neither_slot_nor_event() {
-    let duration = scaled(120 * MINUTE, 40 * MINUTE);
-    let (server, start) = (SlotServer::start(1).await, Instant::now());
-    let refused = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&refused);
-    let outage = move |_: &Message| {
-        let minute = start.elapsed() * FACTOR / 60;
-        match minute.as_secs() % 20 {
-            10..15 => {
-                counted.fetch_add(1, Ordering::Relaxed);
-                Fault::ResetBefore
-            }
-            _ => Fault::None,
-        }
-    };
-    let proxy = FaultProxy::start(&server.url(), outage).await;
-    let (requests, builder) = Requests::of(proxy.builder().clock(FastClock::new(FACTOR)));
+    let kit = TestServer::builder().paused().start();
+    let (requests, builder) = Requests::of(kit.client_builder());
     let client = builder.build().expect("a client");
+    let limits = client.global_concurrency_limits();
+    let limit = ConcurrencyLimitV2Create::new("a", 1);
+    limits.create(&limit).await.expect("a limit");
+    let is_away = Arc::new(AtomicBool::new(false));
+    let away = Arc::clone(&is_away);
+    let refused = kit.on_any().when(move |_| away.load(Ordering::SeqCst));
+    let refused = refused.break_connection();
     let slot = client.concurrency("a").lease(30 * MINUTE);
     let slot = slot.acquire().await.expect("free");
     let emitter = client.events().emitter().start().expect("an emitter");
-    let mut emitted = 0;
-    while start.elapsed() * FACTOR < duration {
+    for minute in 0..120 {
+        is_away.store((10..15).contains(&(minute % 20)), Ordering::SeqCst);
         let order = [("prefect.resource.id".to_owned(), "order".to_owned())];
-        let id = uuid::Uuid::new_v4();
-        let event = prefect_sdk::types::Event::new(chrono::Utc::now(), "paid", order, id);
+        let event = Event::new(kit.now(), "paid", order, uuid::Uuid::new_v4());
         emitter.emit(event).expect("queued");
-        emitted += 1;
-        let tick = tokio::time::timeout(MINUTE / FACTOR, slot.lost()).await;
-        tick.expect_err("the slot is kept");
+        kit.advance(MINUTE).await;
+        assert!(!slot.is_lost(), "in minute {minute}");
     }
-    let stats = emitter.close_within(LONG).await;
-    assert_eq!((stats.confirmed, stats.failed), (emitted, 0));
+    let stats = kit.skip_waits(emitter.close_within(LONG)).await;
+    assert_eq!((stats.confirmed, stats.failed), (120, 0));
+    let paid = kit.events();
+    assert_eq!(
+        paid.iter().filter(|event| event.event == "paid").count(),
+        120
+    );
+    let held = limits.get("a").await.expect("there").active_slots;
+    assert_eq!(held, 1, "the lease goes on at the server, too");
     slot.release().await.expect("still held");
-    assert_eq!(server.held(), 0);
-    let refused = refused.load(Ordering::Relaxed);
-    assert!(refused > 0, "there were outages");
-    requests.print(&format!("{duration:?} of its clock, {refused} refused"));
+    assert!(refused.calls() > 0, "there were outages");
+    requests.print(&format!("two hours, {} refused", refused.calls()));
     // A request for each event, and some for the lease.
-    let most = 2 * emitted as usize + refused + 100;
+    let most = 2 * 120 + refused.calls() + 100;
     assert!(requests.count() <= most, "{} of {most}", requests.count());
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use prefect_sdk::testing::TestServer;
 use tokio::sync::Notify;
 
-use super::{a_limit, done, held, until_held};
-use crate::support::{Scripted, live, live_builder, unique};
+use super::{ASK, a_limit, held, until_held};
+use crate::support::{live, live_builder, unique};
 
 /// How long the server may take to free a slot: milliseconds if it is idle; while others write to it, it
 /// may block for a minute. It is less than the leases of these tests: their end frees slots, too.
@@ -133,9 +133,8 @@ async fn lenient_takes_what_there_is() {
 /// Nothing was taken, so nothing is renewed or given back.
 #[tokio::test]
 async fn without_any_limit_the_body_runs_and_nothing_more_is_sent() {
-    let nothing = json!({"lease_id": uuid::Uuid::new_v4(), "limits": []});
-    let server = Scripted::start([crate::support::reply(200, nothing)]).await;
-    let client = server.client();
+    let kit = TestServer::start();
+    let client = kit.client();
     let answer = client
         .concurrency("missing")
         .lenient()
@@ -144,14 +143,14 @@ async fn without_any_limit_the_body_runs_and_nothing_more_is_sent() {
     assert_eq!(answer.expect("run"), 42);
     let slot = client.concurrency("missing").lenient().acquire().await;
     assert_eq!(slot.expect("nothing to wait for").lease_id(), None);
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(server.requests().len(), 2, "{:?}", server.requests());
+    kit.advance(Duration::from_secs(3600)).await;
+    assert_eq!(kit.requests().operations(), [ASK.name(); 2]);
 }
 
 #[tokio::test]
 async fn without_names_nothing_is_sent() {
-    let server = Scripted::start([done()]).await;
-    let client = server.client();
+    let kit = TestServer::start();
+    let client = kit.client();
     let none: [&str; 0] = [];
     let slot = client.concurrency(none).acquire().await;
     assert!(slot.expect("nothing to do").limits().is_empty());
@@ -175,13 +174,13 @@ async fn without_names_nothing_is_sent() {
             .await
             .expect("nothing to do")
     );
-    assert!(server.requests().is_empty());
+    assert!(kit.requests().is_empty());
 }
 
 #[tokio::test]
 async fn what_cannot_be_is_refused_before_anything_is_sent() {
-    let server = Scripted::start([done()]).await;
-    let client = server.client();
+    let kit = TestServer::start();
+    let client = kit.client();
     let minute = Duration::from_secs(60);
     for (limits, says) in [
         (client.concurrency("").clone(), "no name"),
@@ -211,7 +210,7 @@ async fn what_cannot_be_is_refused_before_anything_is_sent() {
                 .is_invalid_request()
         );
     }
-    assert!(server.requests().is_empty());
+    assert!(kit.requests().is_empty());
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod waiting;
 
 use std::time::{Duration, Instant};
 
+use prefect_sdk::testing::{Op, TestServer, op};
 use prefect_sdk::types::ConcurrencyLimitV2Create;
 use prefect_sdk::{Client, LocalServer};
 use serde_json::json;
@@ -38,6 +39,19 @@ async fn a_limit(client: &Client, slots: i64) -> String {
     let limit = ConcurrencyLimitV2Create::new(unique("limit"), slots);
     let limit = client.global_concurrency_limits().create(&limit).await;
     limit.expect("a limit").name
+}
+
+/// The operation that takes slots.
+const ASK: Op<op::BulkIncrementActiveSlotsWithLease> = op::bulk_increment_active_slots_with_lease;
+
+/// A server whose clock stands still, with a limit `a`, and a client of it.
+async fn stopped(slots: i64, held: i64) -> (TestServer, Client) {
+    let kit = TestServer::builder().paused().start();
+    let client = kit.client();
+    let limit = ConcurrencyLimitV2Create::new("a", slots).active_slots(held);
+    let limit = client.global_concurrency_limits().create(&limit).await;
+    limit.expect("a limit");
+    (kit, client)
 }
 
 /// How many slots the server counts as held.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use prefect_sdk::types::BulkDecrementActiveSlotsWithLeaseRequest;
+use prefect_sdk::testing::{TestServer, op};
+use prefect_sdk::types::{BulkDecrementActiveSlotsWithLeaseRequest, ConcurrencyLimitV2Create};
 use prefect_sdk::{Client, ErrorKind, LocalServer};
 use serde_json::json;
 
@@ -145,29 +146,20 @@ async fn a_body_is_dropped_when_its_lease_is_lost() {
 /// The program's only thread computes, and does not return to its runtime for 90 s of this clock.
 #[test]
 fn a_lease_is_renewed_while_the_programs_thread_is_busy() {
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = { runtime }.enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let server = Scripted::start([granted("a"), done()]).await;
-            tell.send(server).expect("awaited");
-            std::future::pending::<()>().await;
-        });
-    });
-    let server = told.recv().expect("a server");
+    let kit = TestServer::start();
     let runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = { runtime }.enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let client = server.builder().clock(FastClock::new(30)).build();
-        let limit = client
-            .expect("a client")
-            .concurrency("a")
-            .lease(Duration::from_secs(60));
+        let client = kit.client_builder().clock(FastClock::new(30)).build();
+        let client = client.expect("a client");
+        let limit = ConcurrencyLimitV2Create::new("a", 1);
+        let limits = client.global_concurrency_limits();
+        limits.create(&limit).await.expect("a limit");
+        let limit = client.concurrency("a").lease(MINUTE);
         let slot = limit.acquire().await.expect("granted");
         std::thread::sleep(Duration::from_secs(3));
         assert!(!slot.is_lost());
-        let renewals = server.requests().len() - 1;
+        let renewals = kit.requests().count(op::renew_concurrency_lease);
         assert!((3..=6).contains(&renewals), "{renewals} in 90 s");
         slot.release().await.expect("given back");
     });

@@ -1,16 +1,15 @@
 //! Waiting for slots: in turn, for how long, and after failures.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use prefect_sdk::ErrorKind;
+use prefect_sdk::testing::TestServer;
+use prefect_sdk::testing::op::bulk_decrement_active_slots_with_lease as GIVE_BACK;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, Semaphore};
 
-use super::{a_limit, done, full, granted, held, until_held};
-use crate::support::http::Message;
-use crate::support::{FastClock, Fault, FaultProxy, Scripted, SlotServer, Step, live};
+use super::{ASK, a_limit, done, full, granted, held, stopped, until_held};
+use crate::support::{Fault, FaultProxy, Scripted, live};
 
 /// On an idle server it takes milliseconds; one that others write to may stand still for a minute.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(90);
@@ -85,82 +84,43 @@ async fn waiting_is_as_the_server_says() {
 /// When the server asks for a longer wait than is left, a last request is sent shortly before the end.
 #[tokio::test]
 async fn the_last_request_is_shortly_before_the_end() {
-    let server = Scripted::start([full("30"), full("30")]).await;
-    let clock = crate::support::FakeClock::default();
-    let client = server
-        .builder()
-        .clock(clock.clone())
-        .build()
-        .expect("a client");
+    let (kit, client) = stopped(1, 1).await;
+    let full = kit.on(ASK).status(423).header("retry-after", "30");
+    let begin = kit.now();
     let waiter = client.concurrency("a").timeout(Duration::from_secs(10));
-    let error = waiter.acquire().await.expect_err("full");
+    let error = kit.skip_waits(waiter.acquire()).await.expect_err("full");
     assert!(error.is_timeout(), "{error}");
-    let waited: f64 = clock.waits().iter().sum();
-    assert!((8.9..=9.0).contains(&waited), "{:?}", clock.waits());
-    assert_eq!(server.requests().len(), 2);
+    let waited = (kit.now() - begin).as_seconds_f64();
+    assert!((8.9..=9.0).contains(&waited), "{waited}");
+    assert_eq!(full.calls(), 2);
 }
 
-/// If the caller stops waiting while the request is in flight, the slot that is granted is given back. (A real server that
-/// others write to may refuse the request, which nobody repeats for a caller that has gone.)
+/// If the caller stops waiting while the request is in flight, the slot that is granted is given back.
 #[tokio::test]
 async fn a_slot_granted_after_the_caller_has_gone_is_given_back() {
-    let server = SlotServer::start(1).await;
-    let until_held = async |held: usize| {
-        let start = Instant::now();
-        while server.held() != held {
-            assert!(
-                start.elapsed() < RELEASE_TIMEOUT,
-                "{} are held, and not {held}",
-                server.held()
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+    let (kit, client) = stopped(1, 0).await;
+    let _late = kit.on(ASK).delay(Duration::from_secs(1));
+    let _later = kit.on(GIVE_BACK).delay(Duration::from_secs(1));
+    let is_given_back = async |times| {
+        let asked = |kit: &TestServer| (kit.requests().count(GIVE_BACK) == times).then_some(());
+        kit.skip_waits(kit.until(asked)).await;
+        assert_eq!(held(&client, "a").await, 1);
+        kit.skip_waits(until_held(&client, "a", 0, RELEASE_TIMEOUT))
+            .await;
     };
-    let (grants, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let (granted, held_back) = (Arc::clone(&grants), Arc::clone(&gate));
-    let arrived = Arc::new(Notify::new());
-    let told = Arc::clone(&arrived);
-    let plan = move |request: &Message| match request.target() {
-        target if target.ends_with("/decrement-with-lease") => Fault::Hold(Arc::clone(&held_back)),
-        target if target.ends_with("/increment-with-lease") => {
-            told.notify_one();
-            Fault::Hold(Arc::clone(&granted))
-        }
-        _ => Fault::None,
-    };
-    let proxy = FaultProxy::start(&server.url(), plan).await;
-    let slow = proxy.builder().build().expect("a client");
-    let waiter = slow.concurrency("a");
+    let waiter = client.concurrency("a");
     // The caller goes once the request is in flight.
-    let gone = select(Box::pin(waiter.acquire()), Box::pin(arrived.notified())).await;
+    let arrived = kit.until(|kit| (kit.requests().count(ASK) == 1).then_some(()));
+    let gone = select(Box::pin(waiter.acquire()), Box::pin(arrived)).await;
     assert!(matches!(gone, Either::Right(_)), "it is not granted yet");
     drop(gone);
-    grants.add_permits(1);
-    until_held(1).await;
-    gate.add_permits(1);
-    until_held(0).await;
+    is_given_back(1).await;
 
     // The same with the waiter's own timeout.
-    let waiter = slow.concurrency("a").timeout(Duration::from_secs(2));
+    let waiter = client.concurrency("a").timeout(Duration::from_secs(2));
     assert!(waiter.acquire().await.expect_err("too late").is_timeout());
-    grants.add_permits(1);
-    until_held(1).await;
-    gate.add_permits(1);
-    until_held(0).await;
-    let asked = |end: &str| {
-        let delivered = proxy.delivered();
-        delivered
-            .iter()
-            .filter(|it| it.target().ends_with(end))
-            .count()
-    };
-    assert_eq!(
-        (
-            asked("/increment-with-lease"),
-            asked("/decrement-with-lease")
-        ),
-        (2, 2)
-    );
+    is_given_back(2).await;
+    assert_eq!(kit.requests().count(ASK), 2);
 }
 
 /// A release also runs to its end when its future is dropped.
@@ -210,21 +170,17 @@ async fn a_lost_grant_is_held_for_a_minute_at_most() {
 /// The request is retried as often as the policy allows, not for ever.
 #[tokio::test]
 async fn a_server_that_loses_every_reply_is_given_up() {
-    let server = Scripted::start([granted("a"), done(), Step::Drop]).await;
-    let client = server.builder().clock(FastClock::new(20)).build();
-    let client = client.expect("a client");
-    let slot = client.concurrency("a").acquire().await.expect("granted");
-    slot.release().await.expect("given back");
-    let error = client
-        .concurrency("a")
-        .acquire()
-        .await
-        .expect_err("no reply");
+    let (kit, client) = stopped(10, 0).await;
+    let lost = kit.on(ASK).lose_reply();
+    let limit = client.concurrency("a");
+    let error = kit.skip_waits(limit.acquire()).await;
+    let error = error.expect_err("no reply");
     assert!(
         error.is_connection() && error.may_have_happened(),
         "{error:?}"
     );
-    assert_eq!(server.requests().len(), 2 + 6);
+    assert_eq!(lost.calls(), 6);
+    assert_eq!(held(&client, "a").await, 6, "until their leases end");
 }
 
 /// Like any call of a client that has never received a reply.
@@ -244,47 +200,34 @@ async fn a_wrong_address_fails_at_once() {
 /// The server counts the slots before it creates the lease: after a 500 they may be held without a lease.
 #[tokio::test]
 async fn a_500_is_not_tried_again() {
-    let server = Scripted::start([crate::support::refusal(500)]).await;
-    let error = server.client().concurrency("a").acquire().await;
+    let (kit, client) = stopped(1, 0).await;
+    let failed = kit.on(ASK).status(500);
+    let error = client.concurrency("a").acquire().await;
     assert!(error.expect_err("it failed").may_have_happened());
-    assert_eq!(server.requests().len(), 1);
+    assert_eq!(failed.calls(), 1);
 }
 
 /// Requests for one limit do not wait for requests for another.
 #[tokio::test]
 async fn a_request_that_hangs_delays_nobody_who_wants_something_else() {
-    let hanging =
-        |request: &crate::support::http::Message| match String::from_utf8_lossy(&request.body)
-            .contains("hanging")
-        {
-            true => Fault::Delay(Duration::from_secs(30)),
-            false => Fault::None,
-        };
-    let server = Scripted::start([granted("free"), full("1"), granted("free"), done()]).await;
-    let proxy = FaultProxy::start(&server.url, hanging).await;
-    let client = proxy.builder().build().expect("a client");
-    let slot = client.concurrency("free").acquire().await.expect("granted");
-    slot.release().await.ok();
-    let waiter = client.concurrency("hanging");
+    let (kit, client) = stopped(1, 0).await;
+    let _hanging = kit.on(ASK).when(|ask| ask.body.names == ["b"]).hang();
+    let waiter = client.concurrency("b");
     let waiting = tokio::spawn(async move { waiter.acquire().await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let other = client.concurrency("free").timeout(Duration::from_secs(5));
-    let slot = other.acquire().await.expect("granted");
+    kit.until(|kit| (kit.requests().count(ASK) == 1).then_some(()))
+        .await;
+    let other = client.concurrency("a").timeout(Duration::from_secs(5));
+    let _slot = other.acquire().await.expect("granted");
     waiting.abort();
-    drop(slot);
 }
 
 /// Like any call, it is retried after a transient error.
 #[tokio::test]
 async fn trying_is_not_given_up_for_a_busy_server() {
-    let busy = crate::support::refusal(503);
-    let server = Scripted::start([busy.clone(), busy, full("1")]).await;
-    let tried = server.builder().clock(FastClock::new(20)).build();
-    let tried = tried
-        .expect("a client")
-        .concurrency("a")
-        .try_acquire()
-        .await;
+    let (kit, client) = stopped(1, 1).await;
+    let busy = kit.on(ASK).status(503).times(2);
+    let limit = client.concurrency("a");
+    let tried = kit.skip_waits(limit.try_acquire()).await;
     assert!(tried.expect("answered").is_none());
-    assert_eq!(server.requests().len(), 3);
+    assert_eq!((busy.calls(), kit.requests().count(ASK)), (2, 3));
 }

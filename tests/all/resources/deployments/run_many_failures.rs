@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use prefect_sdk::testing::{TestServer, op};
 use prefect_sdk::types::*;
 use prefect_sdk::{ErrorKind, Result, RetryPolicy};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::run_json;
 use crate::support::http::Message;
-use crate::support::{FakeClock, Scripted, Step, client_of, refusal, reply};
+use crate::support::{FakeClock, Scripted, Step, a_deployment, refusal, reply};
 
 fn created(id: u128) -> Value {
     json!({ "status": "CREATED", "flow_run_id": Uuid::from_u128(id) })
@@ -199,29 +198,25 @@ async fn without_the_bulk_operation_each_run_is_created_alone() {
 
 #[tokio::test]
 async fn requests_at_a_time_change_nothing_about_the_order() {
-    let server = MockServer::start().await;
-    let answer = |request: &Request| {
-        let runs: Vec<Value> = request.body_json().expect("JSON");
-        let numbers = runs.iter().map(|run| name(run).parse().expect("a number"));
-        let numbers: Vec<u128> = numbers.collect();
-        // The request for the first hundred takes longer than all others.
-        let slow = u64::from(numbers.contains(&1));
-        let results: Vec<_> = numbers.into_iter().map(created).collect();
-        ResponseTemplate::new(200)
-            .set_body_json(json!({ "results": results }))
-            .set_delay(Duration::from_secs(slow))
+    let kit = TestServer::start();
+    let (client, bulk) = (kit.client(), op::bulk_create_flow_runs_from_deployment);
+    let deployment = a_deployment(&client).await;
+    // The request for the first hundred takes longer than all others.
+    let first = |request: &op::BulkCreateFlowRunsFromDeployment| {
+        request.body[0].name.as_deref() == Some("1")
     };
-    Mock::given(any()).respond_with(answer).mount(&server).await;
-    let client = client_of(&server);
+    let _slow = kit.on(bulk).when(first).delay(Duration::from_secs(1));
     let mut seen = Vec::new();
     let outcome = client
         .deployments()
-        .run_many(Uuid::nil(), numbered(450))
+        .run_many(deployment, numbered(450))
         .concurrency(2)
         .on_progress(|progress| seen.push(progress.done))
         .await;
-    let expected: Vec<_> = (1..=450).map(Some).collect();
-    assert_eq!(ids(&outcome), expected);
+    for (number, run) in (1..=450).zip(&outcome) {
+        let run = kit.flow_run(*run.as_ref().expect("created"));
+        assert_eq!(run.name.as_deref(), Some(&*number.to_string()));
+    }
     // All other requests end first, one after the other.
     assert_eq!(seen, [0, 100, 200, 300, 350, 450]);
 }

@@ -1,15 +1,16 @@
 //! How runs, lines and events are asked for: how many at a time, and how often.
 
 use std::future::IntoFuture as _;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use prefect_sdk::Client;
+use prefect_sdk::testing::{TestServer, op};
 use prefect_sdk::types::{FlowRunResponse, StateType};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use wiremock::matchers::{any, path};
+use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::support::{SocketMode, WebSocketProxy, a_flow, a_run, client_of, live};
@@ -76,57 +77,41 @@ async fn replies_about_runs_that_go_on_are_empty() {
     assert_eq!(whatever_state, RUNS, "each once");
 }
 
-/// A server that answers 429 to what is asked for repeatedly, and counts these requests.
-async fn an_overloaded_server(
-    asked: &'static str,
-    retry_after: &'static str,
-) -> (MockServer, Arc<AtomicUsize>) {
-    let (server, count) = (MockServer::start().await, Arc::new(AtomicUsize::new(0)));
-    let counted = Arc::clone(&count);
-    let respond = move |request: &Request| {
-        if !request.url.path().ends_with(asked) {
-            return ResponseTemplate::new(404);
-        }
-        counted.fetch_add(1, Ordering::SeqCst);
-        ResponseTemplate::new(429).insert_header("retry-after", retry_after)
-    };
-    Mock::given(any())
-        .respond_with(respond)
-        .mount(&server)
-        .await;
-    (server, count)
-}
-
 #[tokio::test]
 async fn a_wait_asks_again_when_the_server_says() {
-    let (server, count) = an_overloaded_server("/flow_runs/filter", "300").await;
-    let client = client_of(&server);
-    let wait = client.flow_runs().wait(Uuid::new_v4()).timeout(A_WHILE);
+    let kit = TestServer::start();
+    let busy = kit.on(op::read_flow_runs).status(429);
+    let busy = busy.header("retry-after", "300");
+    let wait = kit
+        .client()
+        .flow_runs()
+        .wait(Uuid::new_v4())
+        .timeout(A_WHILE);
     assert!(wait.await.expect_err("no answer").is_timeout());
-    assert_eq!(count.load(Ordering::SeqCst), 1);
+    assert_eq!(busy.calls(), 1);
 }
 
 #[tokio::test]
 async fn a_watch_asks_again_when_the_server_says() {
-    let (server, count) = an_overloaded_server("/flow_run_states/", "300").await;
-    let mut updates = client_of(&server).flow_runs().watch(Uuid::new_v4());
+    let kit = TestServer::start();
+    let busy = kit.on(op::read_flow_run_states).status(429);
+    let busy = busy.header("retry-after", "300");
+    let mut updates = kit.client().flow_runs().watch(Uuid::new_v4());
     let update = tokio::time::timeout(A_WHILE, updates.next()).await;
     update.expect_err("no answer");
-    assert_eq!(count.load(Ordering::SeqCst), 1);
+    assert_eq!(busy.calls(), 1);
 }
 
 #[tokio::test]
 async fn a_subscription_asks_again_when_the_server_says() {
-    let (server, count) = an_overloaded_server("/events/count-by/time", "300").await;
-    let empty = json!({"events": [], "total": 0, "next_page": null});
-    let stored = Mock::given(path("/api/events/filter"));
-    let stored = stored.respond_with(ResponseTemplate::new(200).set_body_json(empty));
-    stored.with_priority(1).mount(&server).await;
-    let subscription = client_of(&server).events().subscribe().start().await;
+    let kit = TestServer::start();
+    let busy = kit.on(op::count_account_events).status(429);
+    let busy = busy.header("retry-after", "300");
+    let subscription = kit.client().events().subscribe().start().await;
     let mut subscription = subscription.expect("started");
     let update = tokio::time::timeout(2 * A_WHILE, subscription.next()).await;
     update.expect_err("no event, and no error");
-    assert_eq!(count.load(Ordering::SeqCst), 1);
+    assert_eq!(busy.calls(), 1);
 }
 
 /// It was opened again every second, and each time all runs were read.
