@@ -43,6 +43,7 @@ mod rule;
 mod rule_set;
 pub mod samples;
 mod server;
+mod threads;
 mod view;
 mod websocket;
 

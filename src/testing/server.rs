@@ -15,12 +15,13 @@ use super::kit::{Backend, Kit};
 use super::operation::Op;
 use super::requests::Requests;
 use super::rule::Rule;
+use super::threads;
 use crate::client::{Client, ClientBuilder};
 
 /// How long the kit lets the program work after each step of its clock, at most.
 const MAX_SETTLE: Duration = Duration::from_millis(200);
 
-/// How long no request must be under way for the program to count as waiting.
+/// How long nothing must be at work for the program to count as waiting.
 const QUIET: Duration = Duration::from_millis(3);
 
 /// A Prefect server in the test's own process: see the [module](crate::testing).
@@ -243,7 +244,7 @@ impl TestServer {
         while quiet < QUIET && waited < MAX_SETTLE {
             tokio::time::sleep(pause).await;
             waited += pause;
-            let busy = !self.kit.is_quiet() || self.kit.clock.has_due();
+            let busy = !self.kit.is_quiet() || self.kit.clock.has_due() || threads::are_at_work();
             quiet = if busy { Duration::ZERO } else { quiet + pause };
         }
     }

@@ -22,19 +22,17 @@ async fn server() -> (TestServer, Client, Uuid) {
     (kit, client, run)
 }
 
-/// The time of a line, in seconds.
-fn at(seconds: f64) -> DateTime<Utc> {
+/// The time of a line, in milliseconds.
+fn at(millis: i64) -> DateTime<Utc> {
     let start = DateTime::from_timestamp(1_750_000_000, 0).expect("a time");
-    start + TimeDelta::milliseconds((seconds * 1000.0) as i64)
+    start + TimeDelta::milliseconds(millis)
 }
 
-/// Lines with these times reach the server; each says its time in milliseconds.
-async fn arrive(client: &Client, run: Uuid, seconds: impl IntoIterator<Item = f64>) {
-    let line = |seconds| {
-        let text = (at(seconds) - at(0.0)).num_milliseconds().to_string();
-        LogCreate::new("test", 20, text, at(seconds)).flow_run_id(run)
-    };
-    let lines = seconds.into_iter().map(line).collect();
+/// Lines with these times, in milliseconds, reach the server; each says its time.
+async fn arrive(client: &Client, run: Uuid, millis: impl IntoIterator<Item = i64>) {
+    let line =
+        |millis: i64| LogCreate::new("test", 20, millis.to_string(), at(millis)).flow_run_id(run);
+    let lines = millis.into_iter().map(line).collect();
     client.raw().create_logs(&lines).await.expect("written");
 }
 
@@ -56,29 +54,29 @@ async fn next_lines(updates: &mut Watch, count: usize) -> Vec<i64> {
 #[tokio::test]
 async fn lines_that_arrive_late_are_delivered_once() {
     let (kit, client, run) = server().await;
-    arrive(&client, run, (1..=400).map(f64::from)).await;
+    arrive(&client, run, (1..=400).map(|line| line * 25)).await;
     let mut updates = client.flow_runs().watch(run);
     let first = next_lines(&mut updates, 400).await;
-    assert_eq!(first, (1..=400).map(|line| line * 1000).collect::<Vec<_>>());
+    assert_eq!(first, (1..=400).map(|line| line * 25).collect::<Vec<_>>());
     // More are late than there are lines after them; one is older than a page; two are new.
-    let late = [399.5, 399.6, 399.7, 1.5, 399.8, 401.0, 402.0];
+    let late = [9981, 9982, 9983, 1510, 9984, 11_000, 12_000];
     arrive(&client, run, late).await;
     kit.set_state(run, StateCreate::completed());
     let mut late = next_lines(&mut updates, usize::MAX).await;
     late.sort_unstable();
-    let expected = [1500, 399_500, 399_600, 399_700, 399_800, 401_000, 402_000];
+    let expected = [1510, 9981, 9982, 9983, 9984, 11_000, 12_000];
     assert_eq!(late, expected);
 }
 
 #[tokio::test]
 async fn the_last_lines_come_first_if_that_is_asked_for() {
     let (kit, client, run) = server().await;
-    arrive(&client, run, (1..=500).map(f64::from)).await;
+    arrive(&client, run, (1..=500).map(|line| line * 1000)).await;
     kit.set_state(run, StateCreate::completed());
     for (tail, expected) in [(3, vec![498_000, 499_000, 500_000]), (0, vec![])] {
         let mut updates = client.flow_runs().watch(run).tail(tail);
         assert_eq!(next_lines(&mut updates, usize::MAX).await, expected);
     }
-    let mut updates = client.flow_runs().watch(run).since(at(499.5));
+    let mut updates = client.flow_runs().watch(run).since(at(499_500));
     assert_eq!(next_lines(&mut updates, usize::MAX).await, [500_000]);
 }
