@@ -85,6 +85,8 @@ impl Kit {
             let text = format!("a rule for {} panicked", call.operation);
             return (Some(self.fail(&text)), Delivery::Whole);
         };
+        // Whoever waits for a rule to be used learns of it now, also when the reply takes its time.
+        self.note_change();
         if !verdict.delay.is_zero() {
             use crate::client::Clock as _;
             self.clock.sleep(verdict.delay).await;
@@ -92,7 +94,7 @@ impl Kit {
         if matches!(verdict.delivery, Delivery::Broken | Delivery::Never) {
             return (None, verdict.delivery);
         }
-        let reply = match verdict.answer {
+        let mut reply = match verdict.answer {
             Some(Ok(reply)) => reply,
             Some(Err(why)) => {
                 let text = format!("the request of {} cannot be read: {why}", call.operation);
@@ -100,6 +102,7 @@ impl Kit {
             }
             None => self.answer(request).await,
         };
+        reply.headers.extend(verdict.headers);
         self.note_change();
         (Some(reply), verdict.delivery)
     }

@@ -32,6 +32,7 @@ pub(super) struct RuleState {
     pub taken: usize,
     pub delay: Duration,
     pub answer: Option<Answer>,
+    pub headers: Vec<(&'static str, String)>,
     pub delivery: Delivery,
 }
 
@@ -64,6 +65,7 @@ impl<R> Rule<R> {
             taken: 0,
             delay: Duration::ZERO,
             answer: None,
+            headers: Vec::new(),
             delivery: Delivery::Whole,
         }));
         let rule = Self {
@@ -146,19 +148,10 @@ impl<R> Rule<R> {
         })
     }
 
-    /// Sets a header of the reply that [`status`](Self::status), [`respond`](Self::respond) or [`reply`](Self::reply) makes: call it after them.
+    /// Sets a header of the reply, whoever makes it.
     pub fn header(self, name: &'static str, value: impl Into<String>) -> Self {
         let value = value.into();
-        self.change(|rule| {
-            let Some(mut answer) = rule.answer.take() else {
-                return;
-            };
-            rule.answer = Some(Box::new(move |call| {
-                let mut reply = answer(call)?;
-                reply.headers.push((name, value.clone()));
-                Ok(reply)
-            }));
-        })
+        self.change(|rule| rule.headers.push((name, value)))
     }
 
     /// How many requests the rule has taken.

@@ -16,6 +16,8 @@ pub(super) struct Verdict {
     pub delivery: Delivery,
     /// The reply of a rule; without one, the fake answers.
     pub answer: Option<Result<Reply, String>>,
+    /// Headers that rules add to the reply.
+    pub headers: Vec<(&'static str, String)>,
     /// Whether a rule has taken the request at all.
     pub is_taken: bool,
 }
@@ -41,6 +43,7 @@ impl RuleSet {
             delay: Duration::ZERO,
             delivery: Delivery::Whole,
             answer: None,
+            headers: Vec::new(),
             is_taken: false,
         };
         for rule in self.rules() {
@@ -55,6 +58,7 @@ impl RuleSet {
             if verdict.delivery == Delivery::Whole {
                 verdict.delivery = rule.delivery;
             }
+            verdict.headers.extend(rule.headers.iter().cloned());
             let ends = matches!(rule.delivery, Delivery::Broken | Delivery::Never);
             if let Some(answer) = &mut rule.answer {
                 verdict.answer = Some(answer(call));

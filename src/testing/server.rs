@@ -178,6 +178,8 @@ impl TestServer {
     /// of them, the program may work until no request is under way and nothing that was due still sleeps. So what takes an hour is over in
     /// milliseconds, and in its order.
     pub async fn advance(&self, duration: Duration) {
+        // What has just begun to wait is to be seen.
+        self.settle().await;
         let mut left = duration;
         while let Some(wait) = self.kit.clock.next_wake(left) {
             self.kit.clock.step(wait);

@@ -45,7 +45,10 @@ async fn the_fake_answers_as_a_real_server_does() {
     let strangers = strangers.collect();
     let mut model = Model::new(seed, strangers);
     let start = Instant::now();
-    for _ in 0..operations {
+    for done in 0..operations {
+        if done > 0 && done % 500 == 0 {
+            println!("{done} operations, {:.0} s", start.elapsed().as_secs_f64());
+        }
         let operation = generate::next(&mut model);
         differ.execute(&mut model, operation).await;
     }
