@@ -52,7 +52,9 @@ mod tests {
             ("true", "true"),
         ] {
             let json = Json::from_text(sent).expect("JSON");
-            assert_eq!(stored(json).as_str(), returned, "{sent}");
+            // The exponent is spelled by a library of ours: `9.3e18` or `9.3e+18`.
+            let spelled = stored(json).as_str().replace("e+", "e");
+            assert_eq!(spelled, returned, "{sent}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The two servers that are compared, and the requests to them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prefect_sdk::LocalServer;
 use prefect_sdk::testing::TestServer;
@@ -23,8 +23,8 @@ const SERVICES: [&str; 9] = [
     "EVENT_LOGGER",
 ];
 
-/// How often a request to the real server is repeated when its database is locked.
-const MAX_REPEATS: usize = 60;
+/// How long a request to the real server is repeated when its database is locked.
+const MAX_LOCKED: Duration = Duration::from_secs(30);
 
 /// A reply of one of the servers.
 #[derive(Clone, Debug)]
@@ -73,15 +73,14 @@ impl Servers {
 
     /// Sends the request to one of the servers.
     pub async fn send(&self, side: Side, ids: &Ids, operation: &Operation) -> Reply {
-        let mut repeats = 0;
+        let start = Instant::now();
         loop {
             let reply = self.send_once(side, ids, operation).await;
             let is_locked =
                 reply.status == 503 || reply.body.to_string().contains("database is locked");
-            if side == Side::Fake || !is_locked || repeats == MAX_REPEATS {
+            if side == Side::Fake || !is_locked || start.elapsed() > MAX_LOCKED {
                 return reply;
             }
-            repeats += 1;
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }

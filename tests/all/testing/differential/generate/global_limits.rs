@@ -82,7 +82,7 @@ fn delete(model: &mut Model) -> Operation {
 fn slots(model: &mut Model) -> Value {
     let mut names = model.names(Kind::Limit);
     if model.chance(10) {
-        names.push(json!("tag:blue"));
+        names.push(json!("tag:tag-1"));
     }
     let body = json!({"names": names, "slots": model.weighted(&[(20, 1), (6, 2), (1, 0)])});
     let mode = json!({"mode": model.one(&["concurrency", "concurrency", "rate_limit"])});
