@@ -19,6 +19,7 @@ const BULK_LIMIT: usize = 50;
 
 pub(super) fn delete(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = call.id("id")?;
+    slots::give_back(world, id);
     match remove(world, id) {
         true => {
             world.logs.remove_of_flow_run(id);
@@ -36,6 +37,7 @@ pub(super) fn delete_many(world: &mut World, call: &Call<'_>) -> Result<Reply, R
     ids.sort_by(|a, b| b.cmp(a));
     ids.truncate(limit);
     for id in &ids {
+        slots::give_back(world, *id);
         remove(world, *id);
         world.logs.remove_of_flow_run(*id);
     }
@@ -57,7 +59,6 @@ pub(crate) fn remove_all_of_flow(world: &mut World, flow: Uuid) {
 
 /// Removes a run with what belongs to it; whether there was one. Its lines stay, unless it is the run itself that is deleted.
 pub(crate) fn remove(world: &mut World, id: Uuid) -> bool {
-    slots::give_back(world, id);
     let Some(run) = world.flow_runs.rows.remove(id) else {
         return false;
     };

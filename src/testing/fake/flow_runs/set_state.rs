@@ -94,6 +94,8 @@ fn finish(
         is_touched = transition.policy != original;
         transition.policy = original;
     }
+    // If that fails, nothing is written.
+    slots::release(world, &transition)?;
     let returned = transition.proposed.clone();
     let written = returned.is_some();
     let Some(run) = world.flow_runs.rows.get_mut(id) else {
@@ -130,7 +132,6 @@ fn finish(
     {
         world.inputs.remove(id, key);
     }
-    slots::release(world, &transition)?;
     let result = OrchestrationResult {
         state: shown.into(),
         details: transition.details()?,

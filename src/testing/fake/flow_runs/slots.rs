@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
+use super::row::Run;
 use super::state::own_state;
 use super::transition::Transition;
 use crate::testing::fake::reply::Refusal;
@@ -175,28 +176,30 @@ pub(super) fn release(world: &mut World, transition: &Transition) -> Result<(), 
     give_back_slot(world, transition.run, lease)
 }
 
-/// Gives back the slot of a run that is removed.
+/// Gives back the slot of a run that is deleted. Its lease stays, and the slot is given back again when that ends.
 pub(super) fn give_back(world: &mut World, run: Uuid) {
-    let holds = world
-        .flow_runs
-        .rows
-        .get(run)
-        .and_then(|run| run.state())
-        .filter(|state| {
-            matches!(
-                state.type_,
-                StateType::Pending | StateType::Running | StateType::Cancelling
-            )
-        });
-    // A limit that is gone has no slots to give back.
-    if let Some(lease) = holds.map(lease_of) {
-        drop(give_back_slot(world, run, lease));
+    let holds = [
+        StateType::Pending,
+        StateType::Running,
+        StateType::Cancelling,
+    ];
+    let state = world.flow_runs.rows.get(run).and_then(Run::state);
+    if !state.is_some_and(|state| holds.contains(&state.type_)) {
+        return;
+    }
+    let deployment = deployment_of(world, run);
+    let limit = deployment.and_then(|id| world.deployments.limit_of(id, &world.limits));
+    if let Some(limit) = limit {
+        // One that is switched off has no slots to give back.
+        drop(world.limits.decrement(&[limit.id], 1, world.now));
     }
 }
 
 fn give_back_slot(world: &mut World, run: Uuid, lease: Option<Uuid>) -> Result<(), Refusal> {
-    let deployment = deployment_of(world, run);
-    let limit = deployment.and_then(|id| world.deployments.limit_of(id, &world.limits));
+    let Some(deployment) = deployment_of(world, run) else {
+        return Ok(());
+    };
+    let limit = world.deployments.limit_of(deployment, &world.limits);
     let limit = limit.map(|limit| limit.id);
     match (lease, limit) {
         (Some(lease), limit) => world.limits.release(lease, limit, world.now),

@@ -33,7 +33,7 @@ fn number(name: &str, default: u64) -> u64 {
 #[tokio::test]
 async fn the_fake_answers_as_a_real_server_does() {
     let seed = number("PREFECT_SDK_DIFFERENTIAL_SEED", 1);
-    let operations = number("PREFECT_SDK_DIFFERENTIAL_OPERATIONS", 5_000);
+    let operations = number("PREFECT_SDK_DIFFERENTIAL_OPERATIONS", 1_500);
     let mut differ = Differ::start().await;
     let mut rng = fastrand::Rng::with_seed(seed);
     let strangers = (0..STRANGERS).map(|_| {

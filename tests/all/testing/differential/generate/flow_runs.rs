@@ -190,7 +190,14 @@ fn update(model: &mut Model) -> Operation {
     if model.chance(2) {
         body["name"] = Value::Null;
     }
-    Operation::patch(format!("/flow_runs/{}", run.id), body)
+    let is_unnamed = body.get("name").is_some_and(Value::is_null);
+    let read = Operation::get(format!("/flow_runs/{}", run.id));
+    Operation::patch(format!("/flow_runs/{}", run.id), body).learn(move |model, _| {
+        // Each server gives it a name of its own, which is replaced when it is seen.
+        if is_unnamed {
+            model.then(read);
+        }
+    })
 }
 
 fn update_labels(model: &mut Model) -> Operation {
