@@ -173,7 +173,8 @@ async fn a_run_that_waits_for_a_retry_is_left_to_its_process() {
     let run = a_run_of(&client, deployment).await;
     client.flow_runs().wait(run).await.expect("ended");
     let mut states = states(&client, run).await;
-    // On a loaded server, PENDING may be there twice.
+    // On a loaded server, PENDING may be there twice, and a run may be late.
+    states.retain(|state| state != "Late");
     states.dedup();
     assert_eq!(
         states,
