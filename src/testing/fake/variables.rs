@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::call::Call;
 use super::filter::{self, Column};
+use super::lifecycle::{Change, Object, emit};
 use super::page;
 use super::reply::{Refusal, Reply};
 use super::world::{Handler, World, row};
@@ -41,6 +42,7 @@ fn create(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     variable.value = body.value;
     variable.tags = Some(body.tags.unwrap_or_default());
     world.variables.insert(id, variable);
+    tell(world, Change::Created, id);
     Ok(Reply::created(found(world, id)?))
 }
 
@@ -108,6 +110,7 @@ fn change(world: &mut World, id: Uuid, body: VariableUpdate) -> Result<Reply, Re
             variable.tags = Some(tags);
         }
     }
+    tell(world, Change::Updated, id);
     Ok(Reply::no_content())
 }
 
@@ -126,14 +129,36 @@ fn check_name(name: &str) -> Result<(), Refusal> {
 }
 
 fn delete(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let removed = world.variables.remove(call.id("id")?);
-    removed.map(|_| Reply::no_content()).ok_or_else(missing)
+    let id = call.id("id")?;
+    found(world, id)?;
+    Ok(remove(world, id))
 }
 
 fn delete_by_name(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = by_name(world, call.text("name"))?;
+    Ok(remove(world, id))
+}
+
+fn remove(world: &mut World, id: Uuid) -> Reply {
+    tell(world, Change::Deleted, id);
     world.variables.remove(id);
-    Ok(Reply::no_content())
+    Reply::no_content()
+}
+
+/// Emits the event of a change.
+fn tell(world: &mut World, change: Change, id: Uuid) {
+    let Some(variable) = world.variables.get(id) else {
+        return;
+    };
+    let name = variable.name.clone();
+    let payload = json!({"name": name, "value": variable.value, "tags": variable.tags});
+    let object = Object {
+        kind: "variable",
+        id,
+        name: &name,
+        related: Vec::new(),
+    };
+    emit(world, change, object, &payload);
 }
 
 fn found(world: &World, id: Uuid) -> Result<&Variable, Refusal> {

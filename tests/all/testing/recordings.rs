@@ -9,9 +9,8 @@ use reqwest::{Client, Method};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::differential::compare::{Comparison, Found, time};
+use super::differential::compare::{Comparison, time};
 use super::differential::ids::{Ids, Side};
-use super::differential::operation::Order;
 use super::differential::pieces::{Piece, pieces};
 
 /// What is not replayed: the file, the note of the exchange, and why.
@@ -240,13 +239,7 @@ impl Replay {
                 false => Err(format!("{} instead of {}", said(fake), said(real))),
             };
         }
-        let mut comparison = Comparison {
-            ids: &self.ids,
-            order: Order::Given,
-            open: &[],
-            ignored: &[],
-            found: Found::default(),
-        };
+        let mut comparison = Comparison::new(&self.ids);
         let outcome = comparison.values("$", &fake.body, &real.body);
         let found = comparison.found;
         for [fake, real] in &found.ids {

@@ -1,5 +1,6 @@
 //! The events of deployments.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -36,6 +37,13 @@ pub(super) fn updated(world: &mut World, id: Uuid, before: Fields) {
 
 /// The fields whose changes are told by an event.
 pub(super) type Fields = Vec<(&'static str, Value)>;
+
+/// Puts another value into the place of a field.
+pub(super) fn set(fields: &mut Fields, name: &str, value: &impl Serialize) {
+    for (_, held) in fields.iter_mut().filter(|(field, _)| *field == name) {
+        *held = plain(value);
+    }
+}
 
 pub(super) fn fields(world: &World, id: Uuid) -> Option<Fields> {
     let row = world.deployments.get(id)?;

@@ -67,7 +67,7 @@ pub(super) fn whole(options: Field<ConcurrencyOptions>) -> Field<ConcurrencyOpti
 }
 
 /// Refuses values that are no object, and parameters that are too large.
-pub(super) fn check_object(key: &str, value: Option<&Json>) -> Result<(), Refusal> {
+pub(crate) fn check_object(key: &str, value: Option<&Json>) -> Result<(), Refusal> {
     let Some(value) = value else {
         return Ok(());
     };

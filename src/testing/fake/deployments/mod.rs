@@ -19,6 +19,7 @@ mod read;
 mod ready;
 mod remove;
 mod row;
+mod run_input;
 mod run_parts;
 mod runs;
 #[cfg(feature = "schedules")]
@@ -35,12 +36,14 @@ mod waiting_runs;
 
 use super::world::Handler;
 
+pub(super) use fields::check_object;
 pub(super) use job_variables::{check_defaults, check_template};
 pub(super) use list::flows_with;
 pub(super) use planner::tick;
 pub(super) use ready::{Polled, mark_ready, mark_unpolled};
 pub(super) use remove::remove_all_of_flow;
 pub(crate) use row::Deployments;
+pub(super) use run_input::{BadInput, check_input, filled_input};
 pub(super) use schema::Quoted;
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[

@@ -1,6 +1,6 @@
 //! Flow runs of deployments: creating them, and finding those that are due.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::fields::{check_object, empty_object};
@@ -13,8 +13,8 @@ use super::run_parts::{keep_name, merged, run_labels};
 use super::schema::{Conformity, How, Tree, conform};
 use super::target_queue::TargetQueue;
 use super::update::{circular, no_schema};
-use crate::testing::fake::call::{Call, refuse_undeclared};
-use crate::testing::fake::flow_runs::{NewRun, Run, create_run, shown_at};
+use crate::testing::fake::call::Call;
+use crate::testing::fake::flow_runs::{NewRun, Run, check_state, create_run, shown_at};
 use crate::testing::fake::page;
 use crate::testing::fake::reply::{Refusal, Reply};
 use crate::testing::fake::work_pools::no_null;
@@ -54,8 +54,7 @@ impl From<Refusal> for Problem {
 pub(super) fn create(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = call.id("id")?;
     let body: DeploymentFlowRunCreate = call.body()?;
-    no_null(&call.json()?, &NOT_NULL)?;
-    check(&body)?;
+    check(&body, &call.json()?)?;
     found(world, id)?;
     let (run, is_new) =
         create_one(world, id, body, true).map_err(|problem| refusal(id, problem))?;
@@ -67,10 +66,12 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusa
 pub(super) fn create_many(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = call.id("id")?;
     let body: Vec<DeploymentFlowRunCreate> = call.body()?;
-    for item in call.json()?.as_array().into_iter().flatten() {
-        no_null(item, &NOT_NULL)?;
+    for (run, sent) in body
+        .iter()
+        .zip(call.json()?.as_array().into_iter().flatten())
+    {
+        check(run, sent)?;
     }
-    body.iter().try_for_each(check)?;
     if body.len() > BULK_LIMIT {
         let text = format!("Cannot create more than {BULK_LIMIT} flow runs at once.");
         return Err(Refusal::detail(400, text));
@@ -83,6 +84,7 @@ pub(super) fn create_many(world: &mut World, call: &Call<'_>) -> Result<Reply, R
             ));
         }
     }
+    create_queues(world, id, &body)?;
     let mut results = Vec::new();
     for run in body {
         results.push(match create_one(world, id, run, false) {
@@ -96,8 +98,30 @@ pub(super) fn create_many(world: &mut World, call: &Call<'_>) -> Result<Reply, R
     Ok(Reply::ok(&json!({"results": results})))
 }
 
-fn check(body: &DeploymentFlowRunCreate) -> Result<(), Refusal> {
-    body.state.iter().try_for_each(refuse_undeclared)?;
+/// Creates the queues that the runs name, whatever becomes of the runs.
+fn create_queues(
+    world: &mut World,
+    id: Uuid,
+    runs: &[DeploymentFlowRunCreate],
+) -> Result<(), Refusal> {
+    let queue = *found(world, id)?.shown.work_queue_id;
+    let pool = queue.and_then(|queue| world.work_pools.queue_and_pool(queue));
+    let Some((_, pool)) = pool else {
+        return Ok(());
+    };
+    let pool = pool.shown.name.clone();
+    for name in runs.iter().filter_map(|run| run.work_queue_name.as_deref()) {
+        TargetQueue::new(Some(&pool), Some(name)).obtain(world)?;
+    }
+    Ok(())
+}
+
+/// Refuses what the server's validation refuses; `sent` is the request as it came.
+fn check(body: &DeploymentFlowRunCreate, sent: &Value) -> Result<(), Refusal> {
+    no_null(sent, &NOT_NULL)?;
+    if let Some(state) = body.state.as_option() {
+        check_state(state, &sent["state"])?;
+    }
     check_object("parameters", body.parameters.as_ref())?;
     check_object("context", body.context.as_ref())?;
     check_object("job_variables", body.job_variables.as_ref())

@@ -51,21 +51,27 @@ pub(super) fn update(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusa
         queue.check(world)?;
     }
     check_columns(&body, schedules.as_deref())?;
-    let mut limit = held_limit;
+    let (mut limit, mut has_new_limit) = (held_limit, false);
     if !body.global_concurrency_limit_id.is_unset() {
         limit = *body.global_concurrency_limit_id;
     }
     if !body.concurrency_limit.is_unset() {
         let wanted = *body.concurrency_limit;
+        let held = limit;
         limit = world
             .limits
             .set_of_deployment(id, limit, wanted, world.now)?;
+        has_new_limit = held.is_none() && limit.is_some();
     }
     let queue = match leaves_pool {
         true => None,
         false => queue.obtain(world)?,
     };
-    let before = events::fields(world, id);
+    let mut before = events::fields(world, id);
+    if has_new_limit && let Some(before) = &mut before {
+        // The event does not tell of a limit that the request creates: the server looks before it is there.
+        events::set(before, "concurrency_limit_id", &limit);
+    }
     let now = world.now;
     if let Some(row) = world.deployments.rows.get_mut(id) {
         apply(&mut row.shown, body);

@@ -84,6 +84,22 @@ fn objects(world: &World, run: &Run) -> Related {
         tags.extend(flow.tags.iter().flatten().map(String::as_str));
         related.push(resource("flow", flow.id, &flow.name));
     }
+    let deployment = shown.deployment_id.and_then(|id| world.deployments.get(id));
+    if let Some(deployment) = deployment {
+        let deployment = &deployment.shown;
+        tags.extend(deployment.tags.iter().flatten().map(String::as_str));
+        related.push(resource("deployment", deployment.id, &deployment.name));
+    }
+    let queue = shown
+        .work_queue_id
+        .and_then(|id| world.work_pools.queue_and_pool(id));
+    if let Some((queue, pool)) = queue {
+        let (queue, pool) = (&queue.shown, &pool.shown);
+        related.push(resource("work-queue", queue.id, &queue.name));
+        let mut pool_resource = resource("work-pool", pool.id, &pool.name);
+        pool_resource.insert("prefect.work-pool.type".to_owned(), pool.type_.clone());
+        related.push(pool_resource);
+    }
     let parent = shown
         .parent_task_run_id
         .and_then(|id| world.task_runs.rows.get(id));

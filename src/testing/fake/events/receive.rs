@@ -4,6 +4,7 @@ use super::own::received;
 use crate::testing::fake::call::Call;
 use crate::testing::fake::reply::{Refusal, Reply};
 use crate::testing::fake::task_runs::record;
+use crate::testing::fake::work_pools::no_null;
 use crate::testing::fake::world::World;
 use crate::types::{Event, Json, ReceivedEvent, Resource};
 
@@ -21,6 +22,9 @@ const MAX_BYTES: usize = 1_500_000;
 
 pub(super) fn create(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let events: Vec<Event> = call.decode()?;
+    for sent in call.json()?.as_array().into_iter().flatten() {
+        no_null(sent, &["related", "payload"])?;
+    }
     for (index, event) in events.iter().enumerate() {
         check(event)
             .map_err(|text| Refusal::invalid(&["body", &index.to_string()], "value_error", text))?;

@@ -6,10 +6,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::names::random_name;
+use super::request::{NOT_NULL, check_state};
 use super::row::Run;
 use super::set_state::force_state;
-use crate::testing::fake::call::{Call, refuse_undeclared};
+use crate::testing::fake::call::Call;
+use crate::testing::fake::deployments::check_object;
 use crate::testing::fake::reply::{Refusal, Reply};
+use crate::testing::fake::work_pools::no_null;
 use crate::testing::fake::world::{World, row};
 use crate::types::{
     CreatedBy, FlowRunCreate, FlowRunPolicy, FlowRunResponse, Json, Scalar, StateCreate,
@@ -41,7 +44,14 @@ pub(crate) struct NewRun {
 
 pub(super) fn create(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let body: FlowRunCreate = call.body()?;
-    body.state.iter().try_for_each(refuse_undeclared)?;
+    let sent = call.json()?;
+    no_null(&sent, &NOT_NULL)?;
+    check_object("parameters", body.parameters.as_ref())?;
+    check_object("context", body.context.as_ref())?;
+    check_object("job_variables", body.job_variables.as_ref())?;
+    if let Some(state) = body.state.as_option() {
+        check_state(state, &sent["state"])?;
+    }
     if body.work_pool_name.is_some() || body.work_queue_name.is_some() {
         return Err(Refusal::unsupported(
             "a flow run that names a work pool or a queue without a deployment",

@@ -1,16 +1,21 @@
 //! Resuming a flow run that is paused.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
+use uuid::Uuid;
 
 use super::caller::Caller;
 use super::set_state::propose;
 use crate::testing::fake::call::Call;
+use crate::testing::fake::deployments::{BadInput, check_input, filled_input};
 use crate::testing::fake::reply::{Refusal, Reply};
 use crate::testing::fake::world::World;
-use crate::types::{StateCreate, StateType};
+use crate::types::{Json, ResumeFlowRunRequest, StateCreate, StateType};
 
 pub(super) fn resume(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let (id, body) = (call.id("id")?, call.json()?);
+    let id = call.id("id")?;
+    let body: ResumeFlowRunRequest = call.decode()?;
     // The server meets a run that it has not looked for.
     let run = world
         .flow_runs
@@ -26,17 +31,16 @@ pub(super) fn resume(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusa
     };
     let details = paused.state_details.clone().unwrap_or_default();
     let keyset = details.run_input_keyset.into_option();
-    let input = body["run_input"].as_object().cloned().unwrap_or_default();
+    let mut input = body.run_input.into_option().unwrap_or_else(empty);
     if let Some(keyset) = &keyset {
-        let key = keyset.get("schema").map_or("", String::as_str);
-        let Some(schema) = world.inputs.get(id, key) else {
-            return Ok(Reply::ok(&json!({
-                "state": paused, "status": "REJECT",
-                "details": {"type": "abort_details", "reason": "Run input schema not found."},
-            })));
-        };
-        if !is_without_conditions(schema) {
-            return Err(Refusal::unsupported("the check of run input by its schema"));
+        match checked(world, id, keyset, &input) {
+            Ok(filled) => input = filled,
+            Err(BadInput::Refused(refusal)) => return Err(refusal),
+            Err(BadInput::Reason(reason)) => {
+                return Ok(Reply::ok(&json!({
+                    "state": paused, "status": "REJECT", "details": {"type": "abort_details", "reason": reason},
+                })));
+            }
         }
     }
     let state = match details.pause_reschedule == Some(true) {
@@ -44,29 +48,34 @@ pub(super) fn resume(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusa
         false => StateCreate::running(),
     };
     let (result, written) = propose(world, id, state, false, Caller::of(call))?;
-    if let Some(keyset) = keyset.filter(|_| !input.is_empty() && written) {
+    if let Some(keyset) = keyset.filter(|_| input != empty() && written) {
         let key = keyset.get("response").cloned().unwrap_or_default();
-        let value = serde_json::to_string(&input).unwrap_or_default();
+        let value = input.as_str().to_owned();
         world.inputs.put(world.now, id, key, value, None)?;
     }
     Ok(Reply::created_if(written, &result))
 }
 
-/// Whether any object fulfils a schema.
-fn is_without_conditions(schema: &str) -> bool {
-    let schema: serde_json::Value = serde_json::from_str(schema).unwrap_or_default();
-    let conditions = [
-        "required",
-        "properties",
-        "allOf",
-        "anyOf",
-        "oneOf",
-        "$ref",
-        "additionalProperties",
-    ];
-    schema.is_object()
-        && conditions.iter().all(|word| {
-            schema[*word].as_object().is_none_or(|o| o.is_empty())
-                && schema[*word].as_array().is_none_or(Vec::is_empty)
-        })
+/// The input as it is kept, if it is what the pause asks for.
+fn checked(
+    world: &World,
+    run: Uuid,
+    keyset: &BTreeMap<String, String>,
+    input: &Json,
+) -> Result<Json, BadInput> {
+    let key = |of: &str| keyset.get(of).map_or("", String::as_str);
+    let input = filled_input(world, input)?;
+    let schema = world.inputs.get(run, key("schema"));
+    let schema =
+        schema.ok_or_else(|| BadInput::Reason("Run input schema not found.".to_owned()))?;
+    check_input(&input, schema)?;
+    if input != empty() && world.inputs.get(run, key("response")).is_some() {
+        // The server sets the state, and takes it back when it cannot store the input.
+        return Err(Refusal::unsupported("a second response to a pause").into());
+    }
+    Ok(input)
+}
+
+fn empty() -> Json {
+    json!({}).into()
 }

@@ -7,12 +7,13 @@ use super::caller::Caller;
 use super::deadlines::deadline_of;
 use super::effects;
 use super::matching::matching;
+use super::request::check_state;
 use super::row::Run;
 use super::rules;
 use super::slots;
 use super::state::new_state;
 use super::transition::Transition;
-use crate::testing::fake::call::{Call, refuse_undeclared};
+use crate::testing::fake::call::Call;
 use crate::testing::fake::reply::{Refusal, Reply};
 use crate::testing::fake::world::World;
 use crate::testing::fake::{artifacts, events, page, task_runs};
@@ -26,8 +27,8 @@ const BULK_LIMIT: usize = 50;
 
 pub(super) fn set(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = call.id("id")?;
-    let body: SetFlowRunStateRequest = call.body()?;
-    refuse_undeclared(&body.state)?;
+    let body: SetFlowRunStateRequest = call.decode()?;
+    check_state(&body.state, &call.json()?["state"])?;
     let force = body.force.unwrap_or(false);
     let (result, written) = propose(world, id, body.state, force, Caller::of(call))?;
     Ok(Reply::created_if(written, &result))
@@ -37,7 +38,7 @@ pub(super) fn set_many(world: &mut World, call: &Call<'_>) -> Result<Reply, Refu
     let body = call.json()?;
     let state: StateCreate = serde_json::from_value(body["state"].clone())
         .map_err(|error| Refusal::invalid(&["body", "state"], "value_error", error.to_string()))?;
-    refuse_undeclared(&state)?;
+    check_state(&state, &body["state"])?;
     let force = body["force"].as_bool().unwrap_or(false);
     let limit = page::bulk_limit(&body, BULK_LIMIT)?;
     let runs = matching(world, &json!({"flow_runs": body["flow_runs"]}))?;
@@ -120,7 +121,6 @@ fn finish(
     }
     let mut shown = state.or_else(|| run.state().cloned());
     if written {
-        forget_stale_input(world, id);
         keep_result(world, id, &mut shown)?;
         announce(world, id, &transition)?;
     }
@@ -139,17 +139,6 @@ fn finish(
         extra: Default::default(),
     };
     Ok((result, written))
-}
-
-/// A pause that fires is one of this attempt: input that is stored under its keys is of an earlier one.
-fn forget_stale_input(world: &mut World, id: Uuid) {
-    let run = world.flow_runs.rows.get(id).and_then(Run::state);
-    let paused = run.filter(|state| state.type_ == StateType::Paused);
-    let details = paused.and_then(|state| state.state_details.as_ref());
-    let keys = details.and_then(|details| details.run_input_keyset.as_ref());
-    for key in keys.cloned().unwrap_or_default().values() {
-        world.inputs.remove(id, key);
-    }
 }
 
 fn remember_pauses(run: &mut Run, transition: &mut Transition) {

@@ -7,8 +7,10 @@ use uuid::Uuid;
 
 use super::filters::fulfils;
 use crate::testing::fake::call::Call;
+use crate::testing::fake::lifecycle::{Change, Object, emit};
 use crate::testing::fake::page;
 use crate::testing::fake::reply::{Refusal, Reply};
+use crate::testing::fake::work_pools::no_null;
 use crate::testing::fake::world::{World, row};
 use crate::testing::fake::{deployments, flow_runs};
 use crate::types::{Flow, FlowCreate, FlowUpdate};
@@ -18,6 +20,7 @@ const BULK_LIMIT: usize = 50;
 
 pub(super) fn create(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let body: FlowCreate = call.body()?;
+    no_null(&call.json()?, &["tags"])?;
     if let Some(flow) = world.flows.find(|flow| flow.name == body.name) {
         return Ok(Reply::ok(flow));
     }
@@ -29,6 +32,7 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusa
     flow.labels = body.labels.into_option().unwrap_or_default().into();
     let reply = Reply::created(&flow);
     world.flows.insert(id, flow);
+    tell(world, Change::Created, id);
     Ok(reply)
 }
 
@@ -59,12 +63,14 @@ pub(super) fn count(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal
 
 pub(super) fn update(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let (id, body): (_, FlowUpdate) = (call.id("id")?, call.body()?);
+    no_null(&call.json()?, &["tags"])?;
     let now = world.now;
     let flow = world.flows.get_mut(id).ok_or_else(missing)?;
     flow.updated = now.into();
     if let Some(tags) = body.tags {
         flow.tags = Some(tags);
     }
+    tell(world, Change::Updated, id);
     Ok(Reply::no_content())
 }
 
@@ -88,9 +94,26 @@ pub(super) fn delete_many(world: &mut World, call: &Call<'_>) -> Result<Reply, R
 
 /// Removes a flow with its runs and its deployments.
 fn remove(world: &mut World, id: Uuid) {
+    tell(world, Change::Deleted, id);
     world.flows.remove(id);
     flow_runs::remove_all_of_flow(world, id);
     deployments::remove_all_of_flow(world, id);
+}
+
+/// Emits the event of a change.
+fn tell(world: &mut World, change: Change, id: Uuid) {
+    let Some(flow) = world.flows.get(id) else {
+        return;
+    };
+    let name = flow.name.clone();
+    let payload = json!({"name": name, "tags": flow.tags, "labels": *flow.labels});
+    let object = Object {
+        kind: "flow",
+        id,
+        name: &name,
+        related: Vec::new(),
+    };
+    emit(world, change, object, &payload);
 }
 
 fn sorted<'a>(world: &'a World, body: &Value) -> Result<Vec<&'a Flow>, Refusal> {

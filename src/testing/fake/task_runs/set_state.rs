@@ -84,7 +84,15 @@ pub(super) fn propose(
     let written = state.is_some();
     let shown = match state {
         Some(state) => Some(write(world, id, state, run_count, attempt, caches)?),
-        None => task.shown.state.into_option(),
+        None => {
+            // The server sets the count back, and then takes that back.
+            if task.shown.run_count != Some(run_count)
+                && let Some(task) = world.task_runs.rows.get_mut(id)
+            {
+                task.shown.updated = world.now.into();
+            }
+            task.shown.state.into_option()
+        }
     };
     let result = OrchestrationResult {
         state: shown.into(),

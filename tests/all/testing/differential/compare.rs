@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value, json};
 use super::ids::{Ids, Side};
 use super::operation::Order;
 use super::pieces::{Piece, pieces};
-use super::rows;
+use super::rows::{self, Cut};
 
 /// By how many seconds the times of the two servers may differ: the real one is asked a little later, and may be slow.
 const TOLERANCE: f64 = 30.0;
@@ -49,12 +49,31 @@ pub struct Found {
 pub struct Comparison<'a> {
     pub ids: &'a Ids,
     pub order: Order,
+    /// The most rows that the request asks for.
+    pub limit: usize,
+    /// Whether the request asks for rows behind others.
+    pub skips: bool,
     pub open: &'static [&'static str],
     pub ignored: &'static [&'static str],
     pub found: Found,
 }
 
 type Outcome = Result<(), Difference>;
+
+impl<'a> Comparison<'a> {
+    /// A comparison of replies whose lists are in the order in which they came.
+    pub fn new(ids: &'a Ids) -> Self {
+        Self {
+            ids,
+            order: Order::Given,
+            limit: usize::MAX,
+            skips: false,
+            open: &[],
+            ignored: &[],
+            found: Found::default(),
+        }
+    }
+}
 
 impl Comparison<'_> {
     /// Compares two values at this place of the reply.
@@ -117,7 +136,7 @@ impl Comparison<'_> {
                 }
                 // Sets of the server: so are the joined tags of a deployment and of its run.
                 (key, Value::Array(x), Value::Array(y)) if is_set(key, real) => {
-                    for (x, y) in rows::paired(self.ids, Order::Open, x, y) {
+                    for (x, y) in rows::paired(self.ids, Order::Open, Cut::default(), x, y) {
                         self.values(&format!("{place}.{key}[]"), x, y)?;
                     }
                     same(
@@ -149,6 +168,10 @@ impl Comparison<'_> {
             return different(&format!("{place}[]"), &fake, &real);
         }
         let is_top = matches!(place, "$" | "$.results");
+        let cut = Cut {
+            before: is_top && self.skips,
+            after: is_top && real.len() >= self.limit,
+        };
         let is_open = self.open.contains(&place);
         let order = if is_open {
             Order::Open
@@ -157,7 +180,7 @@ impl Comparison<'_> {
         } else {
             Order::Given
         };
-        for (a, b) in rows::paired(self.ids, order, fake, real) {
+        for (a, b) in rows::paired(self.ids, order, cut, fake, real) {
             self.values(&format!("{place}[]"), a, b)?;
         }
         Ok(())
@@ -253,7 +276,7 @@ pub fn time(text: &str) -> Option<DateTime<FixedOffset>> {
 }
 
 /// Whether a name may be one that a server has made: an adjective and an animal.
-fn is_random_name(name: &str) -> bool {
+pub fn is_random_name(name: &str) -> bool {
     let words: Vec<_> = name.split('-').collect();
     let is_word =
         |word: &&str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase());

@@ -99,11 +99,12 @@ impl Differ {
             return Ok(Found::default());
         }
         let mut comparison = Comparison {
-            ids: &self.ids,
             order: operation.order,
+            limit: operation.limit(),
+            skips: operation.skips(),
             open: operation.open,
             ignored: operation.ignored,
-            found: Found::default(),
+            ..Comparison::new(&self.ids)
         };
         comparison.values("$", &fake.body, &real.body)?;
         Ok(comparison.found)
@@ -113,7 +114,7 @@ impl Differ {
         for [fake, real] in &found.ids {
             self.ids.add(fake, real);
         }
-        self.report.note(operation, real.status);
+        self.report.note(&self.ids, operation, real);
         if real.status == 404 {
             model.forget(&operation.path);
         }
@@ -138,7 +139,7 @@ impl Differ {
         real: &Reply,
         difference: Difference,
     ) {
-        self.report.note(operation, real.status);
+        self.report.note(&self.ids, operation, real);
         let divergence = Divergence::new(&self.ids, operation, fake, real, difference);
         self.report.diverge(operation, divergence);
         if operation.only_reads() && operation.body.is_some() {

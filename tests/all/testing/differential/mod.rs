@@ -2,6 +2,7 @@
 
 pub(super) mod compare;
 mod differ;
+mod events;
 mod filters;
 mod generate;
 pub(super) mod ids;
@@ -23,6 +24,9 @@ use model::Model;
 /// How many ids there are that no object has.
 const STRANGERS: usize = 40;
 
+/// How many ids there are for objects whose id the client chooses.
+const FRESH: usize = 2_000;
+
 /// The number that an environment variable has, or another one.
 fn number(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
@@ -36,14 +40,16 @@ async fn the_fake_answers_as_a_real_server_does() {
     let operations = number("PREFECT_SDK_DIFFERENTIAL_OPERATIONS", 1_500);
     let mut differ = Differ::start().await;
     let mut rng = fastrand::Rng::with_seed(seed);
-    let strangers = (0..STRANGERS).map(|_| {
-        let id = Builder::from_random_bytes(rng.u128(..).to_le_bytes())
-            .into_uuid()
-            .to_string();
-        differ.ids.add(&id, &id)
-    });
-    let strangers = strangers.collect();
-    let mut model = Model::new(seed, strangers);
+    let mut ids = |count: usize| -> Vec<String> {
+        let ids = (0..count).map(|_| {
+            let bytes = rng.u128(..).to_le_bytes();
+            let id = Builder::from_random_bytes(bytes).into_uuid().to_string();
+            differ.ids.add(&id, &id)
+        });
+        ids.collect()
+    };
+    let (strangers, fresh) = (ids(STRANGERS), ids(FRESH));
+    let mut model = Model::new(seed, strangers, fresh);
     let start = Instant::now();
     for done in 0..operations {
         if done > 0 && done % 500 == 0 {
@@ -52,6 +58,8 @@ async fn the_fake_answers_as_a_real_server_does() {
         let operation = generate::next(&mut model);
         differ.execute(&mut model, operation).await;
     }
+    let (since, until) = (model.at(-10_000), model.at(10_000));
+    events::compare(&mut differ, &since, &until).await;
     let text = differ.report.text();
     let file = std::env::temp_dir().join(format!("prefect-sdk-differential-{seed}.txt"));
     std::fs::write(&file, &text).expect("a report");

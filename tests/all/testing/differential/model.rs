@@ -24,6 +24,8 @@ pub enum Kind {
     Tag,
     TaskRun,
     TaskRunState,
+    /// A task run that events have told of.
+    ToldTaskRun,
     Variable,
 }
 
@@ -46,18 +48,21 @@ pub struct Model {
     known: BTreeMap<Kind, Vec<Known>>,
     /// Placeholders of ids that no object has.
     strangers: Vec<String>,
+    /// Placeholders of ids for new objects.
+    fresh: Vec<String>,
     /// What is to be done before anything else.
     pending: VecDeque<Operation>,
 }
 
 impl Model {
-    pub fn new(seed: u64, strangers: Vec<String>) -> Self {
+    pub fn new(seed: u64, strangers: Vec<String>, fresh: Vec<String>) -> Self {
         Self {
             rng: Rng::with_seed(seed),
             start: Utc::now(),
             counter: 0,
             known: BTreeMap::new(),
             strangers,
+            fresh,
             pending: VecDeque::new(),
         }
     }
@@ -96,6 +101,20 @@ impl Model {
     pub fn stranger(&mut self) -> String {
         let strangers = self.strangers.clone();
         self.one(&strangers)
+    }
+
+    /// An id for a new object, which is the same on both servers.
+    pub fn fresh(&mut self) -> String {
+        let fresh = self.fresh.pop();
+        fresh.unwrap_or_else(|| self.stranger())
+    }
+
+    /// A time since the beginning of the test, later than all that this has returned before.
+    pub fn tick(&mut self) -> Value {
+        self.counter += 1;
+        let millis = i64::try_from(self.counter).unwrap_or(0);
+        let time = self.start + TimeDelta::milliseconds(millis);
+        json!(time.to_rfc3339_opts(SecondsFormat::Micros, true))
     }
 
     /// Remembers an object by the reply to its creation.

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use super::model::Model;
 
+/// The most rows that a server returns at a time.
+const PAGE_LIMIT: usize = 200;
+
 /// What a generator learns from the reply that both servers gave: with placeholders in the place of ids.
 pub type Learn = Box<dyn FnOnce(&mut Model, &Value)>;
 
@@ -95,6 +98,19 @@ impl Operation {
             learn: Some(Box::new(learn)),
             ..self
         }
+    }
+
+    /// The most rows that the request asks for.
+    pub fn limit(&self) -> usize {
+        let limit = self.body.as_ref().and_then(|body| body["limit"].as_u64());
+        limit.map_or(PAGE_LIMIT, |limit| limit as usize)
+    }
+
+    /// Whether the request asks for rows behind others.
+    pub fn skips(&self) -> bool {
+        let number = |key| self.body.as_ref().and_then(|body| body[key].as_i64());
+        number("offset").is_some_and(|offset| offset > 0)
+            || number("page").is_some_and(|page| page > 1)
     }
 
     /// Whether the request changes nothing, so that it may be repeated.

@@ -13,6 +13,12 @@ use super::servers::Reply;
 /// How many divergences are described; those of the same operation at the same place count as one.
 const MAX_DESCRIBED: usize = 40;
 
+/// How many events of one name are shown that one of the servers lacks.
+const MAX_EVENTS: usize = 3;
+
+/// How many characters of a reply are kept.
+const MAX_SAID: usize = 400;
+
 /// How many earlier operations on the same object are shown.
 const HISTORY: usize = 8;
 
@@ -73,8 +79,8 @@ impl Divergence {
 /// What a comparison has found.
 #[derive(Default)]
 pub struct Report {
-    /// What was done, and the status of the reply: to tell the history of an object.
-    journal: Vec<(String, u16)>,
+    /// What was done, and what the real server said: to tell the history of an object.
+    journal: Vec<(String, String)>,
     divergences: Vec<(String, String)>,
     counts: BTreeMap<String, usize>,
     /// What the fake does not do.
@@ -85,8 +91,15 @@ pub struct Report {
 
 impl Report {
     /// Notes an operation that both servers have executed.
-    pub fn note(&mut self, operation: &Operation, status: u16) {
-        self.journal.push((operation.shown(), status));
+    pub fn note(&mut self, ids: &Ids, operation: &Operation, reply: &Reply) {
+        let status = reply.status;
+        let said = match operation.only_reads() {
+            true => String::new(),
+            false => ids.read(Side::Real, &without_nulls(&reply.body).to_string()),
+        };
+        let said: String = said.chars().take(MAX_SAID).collect();
+        self.journal
+            .push((operation.shown(), format!("{status} {said}")));
         *self
             .coverage
             .entry(operation.template())
@@ -101,6 +114,13 @@ impl Report {
         let why = why.rsplit("does not do this: ").next().unwrap_or_default();
         let text = format!("{}: {why}", operation.template());
         *self.refused.entry(text).or_default() += 1;
+    }
+
+    /// Whether a request that names an object has failed as no request should.
+    pub fn has_failed(&self, object: &str) -> bool {
+        let failed =
+            |(line, said): &(String, String)| said.starts_with("500") && line.contains(object);
+        self.journal.iter().any(failed)
     }
 
     /// Whether operations of this kind have diverged.
@@ -123,6 +143,22 @@ impl Report {
         }
         let text = self.describe(operation, &divergence);
         self.divergences.push((key, text));
+    }
+
+    /// Notes an event that one of the servers has, and the other has not.
+    pub fn note_event(&mut self, name: &str, of: &str, count: i64, event: String) {
+        let key = format!("event {name}: only the {of} server has it");
+        let counted = self.counts.entry(key.clone()).or_default();
+        *counted += usize::try_from(count).unwrap_or(0);
+        if self
+            .divergences
+            .iter()
+            .filter(|(other, _)| *other == key)
+            .count()
+            < MAX_EVENTS
+        {
+            self.divergences.push((key, format!("  {event}\n")));
+        }
     }
 
     fn describe(&self, operation: &Operation, divergence: &Divergence) -> String {

@@ -7,32 +7,47 @@ use super::ids::{Ids, Side};
 use super::operation::Order;
 use super::pieces::{Piece, pieces};
 
+/// Where a list is cut.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cut {
+    pub before: bool,
+    pub after: bool,
+}
+
 /// The pairs of rows that are to be compared.
+///
+/// Where the list is cut within rows that are in no order, which of them it shows is open, and none of them is compared.
 pub fn paired<'a>(
     ids: &Ids,
     order: Order,
+    cut: Cut,
     fake: &'a [Value],
     real: &'a [Value],
 ) -> Vec<(&'a Value, &'a Value)> {
     let (mut a, mut b): (Vec<_>, Vec<_>) = (fake.iter().collect(), real.iter().collect());
     match order {
         Order::Given => {}
+        Order::Open if cut.before || cut.after => return Vec::new(),
         Order::Open => {
             arrange(ids, Side::Fake, &mut a);
             arrange(ids, Side::Real, &mut b);
         }
         // What has the same key for the real server is in no order; that the fake has the same there follows from the comparison.
         Order::By(keys) => {
+            let mut pairs = Vec::new();
             let mut start = 0;
             while start < b.len() {
-                let same = b[start..]
-                    .iter()
-                    .take_while(|row| key(row, keys) == key(b[start], keys))
-                    .count();
-                arrange(ids, Side::Fake, &mut a[start..start + same]);
-                arrange(ids, Side::Real, &mut b[start..start + same]);
-                start += same;
+                let is_same = |row: &&&Value| key(row, keys) == key(b[start], keys);
+                let end = start + b[start..].iter().take_while(is_same).count();
+                arrange(ids, Side::Fake, &mut a[start..end]);
+                arrange(ids, Side::Real, &mut b[start..end]);
+                if !(start == 0 && cut.before || end == b.len() && cut.after) {
+                    let real = b[start..end].iter().copied();
+                    pairs.extend(a[start..end].iter().copied().zip(real));
+                }
+                start = end;
             }
+            return pairs;
         }
     }
     a.into_iter().zip(b).collect()
@@ -75,7 +90,7 @@ pub fn brief(ids: &Ids, side: Side, row: &Value) -> String {
 }
 
 /// A row without its times and unknown ids.
-fn timeless(ids: &Ids, side: Side, row: &Value) -> String {
+pub fn timeless(ids: &Ids, side: Side, row: &Value) -> String {
     let text = row.to_string();
     let without = pieces(&text).map(|piece| match piece {
         Piece::Time(_) => "T".to_owned(),

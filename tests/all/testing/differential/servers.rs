@@ -1,5 +1,6 @@
 //! The two servers that are compared, and the requests to them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use prefect_sdk::LocalServer;
@@ -42,6 +43,8 @@ pub struct Servers {
     _servers: (TestServer, LocalServer),
     urls: [String; 2],
     http: reqwest::Client,
+    /// How often a request was repeated.
+    repeats: AtomicUsize,
 }
 
 impl Servers {
@@ -68,7 +71,13 @@ impl Servers {
             urls: [fake.api_url(), real.api_url().to_string()],
             _servers: (fake, real),
             http: http.build().expect("a client"),
+            repeats: AtomicUsize::new(0),
         }
+    }
+
+    /// How often a request to the real server was repeated, because its database was locked.
+    pub fn repeats(&self) -> usize {
+        self.repeats.load(Ordering::Relaxed)
     }
 
     /// Sends the request to one of the servers.
@@ -81,6 +90,7 @@ impl Servers {
             if side == Side::Fake || !is_locked || start.elapsed() > MAX_LOCKED {
                 return reply;
             }
+            self.repeats.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }

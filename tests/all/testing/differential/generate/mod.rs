@@ -7,10 +7,12 @@ mod flows;
 mod global_limits;
 mod inputs;
 mod logs;
+mod mistakes;
 mod schedules;
 mod server;
 mod states;
 mod tag_limits;
+mod task_events;
 mod task_runs;
 mod variables;
 mod work_pools;
@@ -31,6 +33,7 @@ const KINDS: &[(u32, Choices)] = &[
     (30, flow_runs::CHOICES),
     (36, states::CHOICES),
     (20, task_runs::CHOICES),
+    (4, task_events::CHOICES),
     (24, deployments::CHOICES),
     (10, schedules::CHOICES),
     (7, variables::CHOICES),
@@ -44,6 +47,9 @@ const KINDS: &[(u32, Choices)] = &[
     (2, server::CHOICES),
 ];
 
+/// How many of a hundred requests have a mistake.
+const MISTAKES: u32 = 4;
+
 /// The next operation.
 pub fn next(model: &mut Model) -> Operation {
     if let Some(pending) = model.next_pending() {
@@ -51,5 +57,10 @@ pub fn next(model: &mut Model) -> Operation {
     }
     let choices = model.weighted(KINDS);
     let generate = model.weighted(choices);
-    generate(model)
+    let operation = generate(model);
+    // Within filters, the fake only refuses what it does not know when there is a row to judge.
+    match !operation.only_reads() && model.chance(MISTAKES) {
+        true => mistakes::mistaken(model, operation),
+        false => operation,
+    }
 }
