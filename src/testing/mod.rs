@@ -34,6 +34,7 @@ mod fake;
 mod http;
 mod json_diff;
 mod kit;
+mod listing;
 pub mod op;
 mod operation;
 mod recording;
@@ -48,6 +49,7 @@ mod view;
 mod websocket;
 
 pub use any_request::AnyRequest;
+pub use listing::Listing;
 pub use operation::{Op, Request};
 pub use recording::Recording;
 pub use requests::{ReceivedRequest, Requests};

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::fake::{Call, Reply};
 use super::json_diff;
+use super::listing::{Listing, Parameters};
 use super::operation::{Parts, Request};
 
 /// What the server does with the requests of one operation: see [`TestServer::on`](super::TestServer::on).
@@ -182,6 +183,24 @@ impl<R: Request> Rule<R> {
                     None => Ok(()),
                     Some(difference) => Err(difference),
                 }
+            }));
+        })
+    }
+
+    /// Replies with the part of a list that the request asks for, by `offset` or `page` and `limit` (at most 200, as on a server); the request is not
+    /// executed. Behind the last item come empty pages, so that a reader of all pages ends.
+    pub fn pages(self, items: impl IntoIterator<Item = <R::Reply as Listing>::Item>) -> Self
+    where
+        R::Reply: Listing,
+    {
+        let items: Vec<_> = items.into_iter().collect();
+        self.change(|rule| {
+            rule.answer = Some(Box::new(move |call| {
+                let part = R::Reply::part(&items, &Parameters::of(call)?);
+                Ok(match part.0 {
+                    Ok(reply) => reply,
+                    Err(refusal) => Reply::json(refusal.status, &refusal.body),
+                })
             }));
         })
     }

@@ -2,7 +2,7 @@
 
 use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::reply::Refusal;
@@ -58,6 +58,16 @@ impl Call<'_> {
         let value: T = self.decode()?;
         refuse_undeclared(&value)?;
         Ok(value)
+    }
+
+    /// The body of a request about a run. The server takes a name for none that Python takes for false.
+    pub(crate) fn run_body<T: DeserializeOwned + Member>(&self) -> Result<T, Refusal> {
+        self.body().map_err(|refusal| match self.json() {
+            Ok(sent) if [json!({}), json!([]), json!(0), json!(false)].contains(&sent["name"]) => {
+                Refusal::unsupported("a name that is no text")
+            }
+            _ => refusal,
+        })
     }
 
     /// The body, decoded; keys that its type does not declare are ignored.

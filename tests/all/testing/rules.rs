@@ -25,6 +25,24 @@ async fn a_reply_is_made_of_the_request() {
 }
 
 #[tokio::test]
+async fn a_list_is_replied_by_pages_that_end() {
+    let kit = only_rules();
+    let runs = || (1..=450).map(|n| samples::flow_run().id(Uuid::from_u128(n)));
+    let lists = kit.on(op::read_flow_runs).pages(runs());
+    let pages = kit.on(op::paginate_flow_runs).pages(runs());
+    let client = kit.client();
+    let all = client.flow_runs().list().await.expect("all pages");
+    assert_eq!(all.len(), 450);
+    assert_eq!(all[449].id, Uuid::from_u128(450));
+    // 200, 200, 50, and an empty page.
+    assert_eq!(lists.calls(), 4);
+    let numbered = client.flow_runs().paginate().pager();
+    let numbered: Vec<_> = numbered.try_collect().await.expect("all pages");
+    assert_eq!((numbered.len(), numbered[449].id), (450, all[449].id));
+    assert!(pages.calls() >= 3);
+}
+
+#[tokio::test]
 async fn rules_of_one_operation_are_a_sequence() {
     let kit = only_rules();
     let busy = kit.on(op::read_flow).status(503).times(2);

@@ -16,6 +16,7 @@ use super::schema::{Conformity, How, Tree, conform, is_schema};
 use super::target_queue::TargetQueue;
 use super::waiting_runs::{Which, remove_waiting_runs};
 use crate::testing::fake::call::Call;
+use crate::testing::fake::labels::check_labels;
 use crate::testing::fake::reply::{Refusal, Reply};
 use crate::testing::fake::work_pools::{is_plain, no_null};
 use crate::testing::fake::world::{World, row};
@@ -93,6 +94,7 @@ fn validate(call: &Call<'_>, body: &DeploymentCreate) -> Result<(), Refusal> {
         body.global_concurrency_limit_id.is_some(),
     )?;
     let schema = body.parameter_openapi_schema.as_ref();
+    check_labels(&body.labels)?;
     check_object("parameters", body.parameters.as_ref())?;
     check_object("job_variables", body.job_variables.as_ref())?;
     check_object("parameter_openapi_schema", schema)?;

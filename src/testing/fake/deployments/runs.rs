@@ -15,6 +15,7 @@ use super::target_queue::TargetQueue;
 use super::update::{circular, no_schema};
 use crate::testing::fake::call::Call;
 use crate::testing::fake::flow_runs::{NewRun, Run, check_state, create_run, shown_at};
+use crate::testing::fake::labels::check_labels;
 use crate::testing::fake::page;
 use crate::testing::fake::reply::{Refusal, Reply};
 use crate::testing::fake::work_pools::no_null;
@@ -53,7 +54,7 @@ impl From<Refusal> for Problem {
 
 pub(super) fn create(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = call.id("id")?;
-    let body: DeploymentFlowRunCreate = call.body()?;
+    let body: DeploymentFlowRunCreate = call.run_body()?;
     check(&body, &call.json()?)?;
     found(world, id)?;
     let (run, is_new) =
@@ -122,6 +123,7 @@ fn check(body: &DeploymentFlowRunCreate, sent: &Value) -> Result<(), Refusal> {
     if let Some(state) = body.state.as_option() {
         check_state(state, &sent["state"])?;
     }
+    check_labels(&body.labels)?;
     check_object("parameters", body.parameters.as_ref())?;
     check_object("context", body.context.as_ref())?;
     check_object("job_variables", body.job_variables.as_ref())
@@ -162,7 +164,8 @@ fn create_one(
         (target, name) = (Some(found), Some(wanted.to_owned()));
     }
     // The fake has no blocks.
-    if body.infrastructure_document_id.is_some() || is_orphan(world, &body) {
+    let is_orphan = body.infrastructure_document_id.is_some() || is_orphan(world, &body);
+    if is_orphan && !is_known(world, row.shown.flow_id, &body) {
         return Err(Refusal::integrity().into());
     }
     let new = new_run(row, body, parameters, is_shown);
@@ -226,6 +229,12 @@ fn new_run(
 fn is_orphan(world: &World, body: &DeploymentFlowRunCreate) -> bool {
     let parent = *body.parent_task_run_id;
     parent.is_some_and(|parent| world.task_runs.rows.get(parent).is_none())
+}
+
+/// Whether there is a run of the flow with the same idempotency key: the server then creates none, and checks no references.
+fn is_known(world: &World, flow: Uuid, body: &DeploymentFlowRunCreate) -> bool {
+    let key = body.idempotency_key.as_ref().filter(|key| !key.is_empty());
+    key.is_some_and(|key| world.flow_runs.by_key.contains_key(&(flow, key.clone())))
 }
 
 fn check_parameters(row: &Deployment, parameters: &Json) -> Result<(), Problem> {

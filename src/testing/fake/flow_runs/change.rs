@@ -8,13 +8,14 @@ use super::read::missing;
 use super::request::NOT_NULL;
 use crate::testing::fake::call::Call;
 use crate::testing::fake::deployments::check_object;
+use crate::testing::fake::labels::is_label;
 use crate::testing::fake::reply::{Refusal, Reply};
 use crate::testing::fake::work_pools::no_null;
 use crate::testing::fake::world::{World, row};
 use crate::types::{FlowRunUpdate, Scalar, StateType};
 
 pub(super) fn update(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let (id, body): (_, FlowRunUpdate) = (call.id("id")?, call.body()?);
+    let (id, body): (_, FlowRunUpdate) = (call.id("id")?, call.run_body()?);
     no_null(&call.json()?, &NOT_NULL)?;
     check_object("parameters", body.parameters.as_ref())?;
     check_object("job_variables", body.job_variables.as_ref())?;
@@ -80,9 +81,7 @@ fn may_change_job_variables(run: &super::row::Run) -> Result<(), Refusal> {
 pub(super) fn update_labels(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = call.id("id")?;
     let labels: BTreeMap<String, Scalar> = call.decode()?;
-    let is_odd =
-        |label: &Scalar| matches!(label, Scalar::Unknown(json) if json.kind() != "a number");
-    if labels.values().any(is_odd) {
+    if !labels.values().all(is_label) {
         return Err(Refusal::unsupported(
             "a label that is no text, number or boolean: with it, the server fails whenever it lists the run",
         ));

@@ -11,6 +11,7 @@ use super::row::Run;
 use super::set_state::force_state;
 use crate::testing::fake::call::Call;
 use crate::testing::fake::deployments::check_object;
+use crate::testing::fake::labels::check_labels;
 use crate::testing::fake::reply::{Refusal, Reply};
 use crate::testing::fake::work_pools::no_null;
 use crate::testing::fake::world::{World, row};
@@ -43,12 +44,13 @@ pub(crate) struct NewRun {
 }
 
 pub(super) fn create(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let body: FlowRunCreate = call.body()?;
+    let body: FlowRunCreate = call.run_body()?;
     let sent = call.json()?;
     no_null(&sent, &NOT_NULL)?;
     check_object("parameters", body.parameters.as_ref())?;
     check_object("context", body.context.as_ref())?;
     check_object("job_variables", body.job_variables.as_ref())?;
+    check_labels(&body.labels)?;
     if let Some(state) = body.state.as_option() {
         check_state(state, &sent["state"])?;
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::caller::Caller;
 use super::set_state::propose;
 use crate::testing::fake::call::Call;
-use crate::testing::fake::deployments::{BadInput, check_input, filled_input};
+use crate::testing::fake::deployments::{BadInput, check_input, check_object, filled_input};
 use crate::testing::fake::reply::{Refusal, Reply};
 use crate::testing::fake::world::World;
 use crate::types::{Json, ResumeFlowRunRequest, StateCreate, StateType};
@@ -16,6 +16,7 @@ use crate::types::{Json, ResumeFlowRunRequest, StateCreate, StateType};
 pub(super) fn resume(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let id = call.id("id")?;
     let body: ResumeFlowRunRequest = call.decode()?;
+    check_object("run_input", body.run_input.as_ref())?;
     // The server meets a run that it has not looked for.
     let run = world
         .flow_runs

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::filters::fulfils;
 use crate::testing::fake::call::Call;
+use crate::testing::fake::labels::check_labels;
 use crate::testing::fake::lifecycle::{Change, Object, emit};
 use crate::testing::fake::page;
 use crate::testing::fake::reply::{Refusal, Reply};
@@ -21,6 +22,7 @@ const BULK_LIMIT: usize = 50;
 pub(super) fn create(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let body: FlowCreate = call.body()?;
     no_null(&call.json()?, &["tags"])?;
+    check_labels(&body.labels)?;
     if let Some(flow) = world.flows.find(|flow| flow.name == body.name) {
         return Ok(Reply::ok(flow));
     }

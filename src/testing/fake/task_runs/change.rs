@@ -8,7 +8,7 @@ use crate::testing::fake::world::World;
 use crate::types::TaskRunUpdate;
 
 pub(super) fn update(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
-    let (id, body): (_, TaskRunUpdate) = (call.id("id")?, call.body()?);
+    let (id, body): (_, TaskRunUpdate) = (call.id("id")?, call.run_body()?);
     let is_named = call.json()?.get("name").is_some();
     let now = world.now;
     let row = world.task_runs.rows.get_mut(id);

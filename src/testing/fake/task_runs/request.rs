@@ -6,15 +6,16 @@ use super::inputs;
 use super::policy;
 use super::set_state::check;
 use crate::testing::fake::call::Call;
+use crate::testing::fake::labels::check_labels;
 use crate::testing::fake::reply::Refusal;
-use crate::types::{Scalar, TaskRunCreate};
+use crate::types::TaskRunCreate;
 
 /// The most characters of a cache key.
 const MAX_CACHE_KEY: usize = 2000;
 
 /// The request, with its policy and its inputs as the server completes them.
 pub(super) fn checked(call: &Call<'_>) -> Result<TaskRunCreate, Refusal> {
-    let mut body: TaskRunCreate = call.body()?;
+    let mut body: TaskRunCreate = call.run_body()?;
     refuse_nulls(&call.json()?)?;
     if let Some(state) = body.state.as_option() {
         check(state)?;
@@ -25,13 +26,7 @@ pub(super) fn checked(call: &Call<'_>) -> Result<TaskRunCreate, Refusal> {
             format!("Cache key exceeded maximum allowed length of {MAX_CACHE_KEY} characters.");
         return Err(invalid("cache_key", text));
     }
-    let mut labels = body.labels.iter().flatten().map(|(_, label)| label);
-    if labels.any(|label| matches!(label, Scalar::Unknown(json) if json.kind() != "a number")) {
-        return Err(invalid(
-            "labels",
-            "Input should be a text, a number or a boolean",
-        ));
-    }
+    check_labels(&body.labels)?;
     body.empirical_policy = Some(policy::complete(body.empirical_policy)?);
     let completed = inputs::complete(body.task_inputs.unwrap_or_default());
     let completed = completed.ok_or_else(|| invalid("task_inputs", "Input should be an input"))?;

@@ -55,6 +55,7 @@ pub(super) fn read(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal>
 
 pub(super) fn list(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let body = call.json()?;
+    page::limit(&body)?;
     let pool = named(world, call.text("work_pool_name"))?.shown.id;
     let mut queues = Vec::new();
     for queue in world.work_pools.queues_of(pool) {

@@ -64,6 +64,7 @@ fn beat(world: &mut World, pool: Uuid, name: &str, interval: Option<i64>) -> Res
 
 pub(super) fn list(world: &mut World, call: &Call<'_>) -> Result<Reply, Refusal> {
     let body = call.json()?;
+    page::limit(&body)?;
     let pool = named(world, call.text("work_pool_name"))?.shown.id;
     let mut workers = world.select(&world.work_pools.workers, |worker| {
         Ok(worker.shown.work_pool_id == pool && worker_fulfils(worker, &body["workers"])?)
