@@ -33,31 +33,51 @@ pub(super) fn check(python: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Returns the interpreter of an installation of this version, and installs it if there is none.
-pub(super) fn ensure(version: &str) -> Result<PathBuf> {
-    let well_formed = version
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || c == '.');
-    if version.is_empty() || !well_formed {
-        return Err(error(format!("{version:?} is not a Prefect version")));
+/// What is installed together, in a virtual environment of its own.
+pub(super) struct Installation {
+    /// What messages call it.
+    pub what: String,
+    /// Its folder in the cache.
+    pub folder: String,
+    pub requirements: Vec<String>,
+}
+
+impl Installation {
+    /// This version of Prefect.
+    pub(super) fn prefect(version: &str) -> Result<Self> {
+        let well_formed = version
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '.');
+        if version.is_empty() || !well_formed {
+            return Err(error(format!("{version:?} is not a Prefect version")));
+        }
+        Ok(Self {
+            what: format!("Prefect {version}"),
+            folder: version.to_owned(),
+            requirements: requirements(version),
+        })
     }
-    let folder = cache()?.join(version);
-    if let Some(python) = installed(&folder, version) {
+}
+
+/// Returns the interpreter of this installation, and installs it if there is none.
+pub(super) fn ensure(wanted: &Installation) -> Result<PathBuf> {
+    let folder = cache()?.join(&wanted.folder);
+    if let Some(python) = installed(&folder, wanted) {
         return Ok(python);
     }
     let _lock = Lock::take(&folder)?;
     // Another process may have installed it while this one waited.
-    if let Some(python) = installed(&folder, version) {
+    if let Some(python) = installed(&folder, wanted) {
         return Ok(python);
     }
     // Always a new name: the pip of a process that was killed may still be writing into its folder.
     let name = format!("venv-{}", uuid::Uuid::new_v4().simple());
     let venv = folder.join(&name);
-    if let Err(failure) = install(version, &folder, &venv) {
+    if let Err(failure) = install(wanted, &folder, &venv) {
         let _ = fs::remove_dir_all(&venv);
         return Err(failure);
     }
-    let record = format!("{name}\n{}", requirements(version).join("\n"));
+    let record = format!("{name}\n{}", wanted.requirements.join("\n"));
     let partial = folder.join("installed.partial");
     let recorded = fs::write(&partial, record);
     recorded
@@ -73,11 +93,11 @@ const RECORD: &str = "installed";
 
 /// The interpreter of a complete installation with the current requirements, if it exists. (An upgrade
 /// of the system's Python may have removed it.)
-fn installed(folder: &Path, version: &str) -> Option<PathBuf> {
+fn installed(folder: &Path, wanted: &Installation) -> Option<PathBuf> {
     let record = fs::read_to_string(folder.join(RECORD)).ok()?;
     let (name, made_of) = record.split_once('\n')?;
     let python = interpreter(&folder.join(name));
-    (made_of == requirements(version).join("\n") && python.exists()).then_some(python)
+    (made_of == wanted.requirements.join("\n") && python.exists()).then_some(python)
 }
 
 fn interpreter(venv: &Path) -> PathBuf {
@@ -89,10 +109,11 @@ pub(super) fn folder_of(python: &Path) -> PathBuf {
     python.ancestors().nth(2).unwrap_or(python).to_owned()
 }
 
-fn install(version: &str, folder: &Path, venv: &Path) -> Result<()> {
+fn install(wanted: &Installation, folder: &Path, venv: &Path) -> Result<()> {
     let start = Instant::now();
     progress(&format!(
-        "installing Prefect {version} into {} (once)",
+        "installing {} into {} (once)",
+        wanted.what,
         folder.display()
     ));
     let python = interpreter(venv);
@@ -119,7 +140,7 @@ fn install(version: &str, folder: &Path, venv: &Path) -> Result<()> {
         ]);
         (create, fill)
     };
-    fill.args(requirements(version));
+    fill.args(&wanted.requirements);
     let tool = if uv {
         ["uv venv", "uv pip install"]
     } else {

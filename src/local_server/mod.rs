@@ -1,4 +1,4 @@
-//! `LocalServer`: a real Prefect server for tests and first steps.
+//! `LocalServer`: a real Prefect server for tests and first steps; `LocalCluster`: several of them.
 //!
 //! ```no_run
 //! # async fn example() -> prefect_sdk::Result<()> {
@@ -11,14 +11,18 @@
 //! # }
 //! ```
 
+mod cluster;
 mod install;
 mod launch;
 mod options;
+mod postgres;
 mod process;
+mod programs;
 mod requirements;
 mod server;
 mod task;
 mod template;
 
+pub use cluster::{LocalCluster, LocalClusterBuilder};
 pub use options::LocalServerBuilder;
 pub use server::LocalServer;

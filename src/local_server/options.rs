@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::install::{self, Installation};
 use super::launch::Launch;
 use super::server::LocalServer;
 use super::task::{blocking, error};
-use super::{install, template};
+use super::template;
 use crate::error::Result;
 
 /// Options for a [`LocalServer`].
@@ -102,24 +103,12 @@ impl LocalServerBuilder {
     /// Prefect, the port is taken, or the server ends or does not answer within two minutes; the
     /// message then contains the end of its log.
     pub async fn start(self) -> Result<LocalServer> {
-        let own = ["PREFECT_HOME", "PREFECT_SERVER_API_AUTH_STRING"];
-        if cfg!(not(unix)) {
-            return Err(error("a `LocalServer` runs on Unix only".to_owned()));
-        }
-        if let Some(name) = own.iter().find(|name| self.env.contains_key(**name)) {
-            return Err(error(format!("{name} cannot be set by `env`")));
-        }
+        self.check()?;
         let this = self.clone();
         let (python, templated) = blocking(move || {
             let python = match &this.python {
                 Some(python) => install::check(python)?,
-                None => {
-                    let version = this
-                        .version
-                        .as_deref()
-                        .unwrap_or(LocalServer::DEFAULT_VERSION);
-                    install::ensure(version)?
-                }
+                None => install::ensure(&Installation::prefect(this.wanted_version())?)?,
             };
             // The server migrates a database of the user, and an interpreter of the user may have any
             // version: there is a template only for an installation of the SDK.
@@ -137,8 +126,9 @@ impl LocalServerBuilder {
             env: &environment,
             auth_string: self.auth_string.as_deref(),
             has_ui: self.ui,
+            has_services: true,
         };
-        let (process, client) = launch.start(self.port).await?;
+        let (process, _, client) = launch.start(self.port).await?;
         Ok(LocalServer {
             process,
             client,
@@ -146,7 +136,33 @@ impl LocalServerBuilder {
         })
     }
 
-    fn environment(&self) -> BTreeMap<String, String> {
+    /// Fails if no server can be started with these options.
+    pub(super) fn check(&self) -> Result<()> {
+        let own = ["PREFECT_HOME", "PREFECT_SERVER_API_AUTH_STRING"];
+        if cfg!(not(unix)) {
+            return Err(error("Prefect servers are started on Unix only"));
+        }
+        match own.iter().find(|name| self.env.contains_key(**name)) {
+            Some(name) => Err(error(format!("{name} cannot be set by `env`"))),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn wanted_version(&self) -> &str {
+        let version = self.version.as_deref();
+        version.unwrap_or(LocalServer::DEFAULT_VERSION)
+    }
+
+    pub(super) fn wanted_port(&self) -> Option<u16> {
+        self.port
+    }
+
+    pub(super) fn auth(&self) -> Option<&str> {
+        self.auth_string.as_deref()
+    }
+
+    /// The variables that these options are for a server.
+    pub(super) fn environment(&self) -> BTreeMap<String, String> {
         let mut env = BTreeMap::new();
         let mut set = |name: &str, value: &str| {
             env.insert(name.to_owned(), value.to_owned());

@@ -1,102 +1,115 @@
-//! The process of a local server.
+//! A program that runs under a supervisor, in a folder of its own.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::task::error;
+use super::task::{blocking, error};
 use crate::error::{Error, Result};
 
-/// The Python program that runs the server, and stops it when the SDK's end of a pipe closes for any reason.
+/// The Python program that runs another one, and stops it when the SDK's end of a pipe closes for any reason.
 const SUPERVISOR: &str = include_str!("supervisor.py");
 
 /// How many lines of the log an error shows.
 const TAIL_LINES: usize = 20;
 
-/// A server and its supervisor. Dropping stops both.
+/// The longest time that a program may take to be ready: a first start migrates a database, perhaps on a
+/// loaded machine.
+pub(super) const READY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long a program may take to end when it is asked to; its supervisor kills it before.
+pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A program and its supervisor. Dropping stops both.
 #[derive(Debug)]
-pub(super) struct ServerProcess {
-    supervisor: Child,
+pub(super) struct Process {
+    /// What it is, for messages.
+    name: String,
     home: PathBuf,
+    supervisor: Arc<Mutex<Supervisor>>,
 }
 
-impl ServerProcess {
-    /// Starts `prefect server` in a folder of its own, with a copy of the template database if given.
-    pub(super) fn spawn(
-        python: &Path,
-        port: u16,
-        template: Option<&Path>,
-        env: &BTreeMap<String, String>,
-        has_ui: bool,
-    ) -> Result<Self> {
-        let temporary = std::env::temp_dir();
-        let temporary = temporary.canonicalize().unwrap_or(temporary);
-        let home = temporary.join(format!("prefect-sdk-{}", uuid::Uuid::new_v4()));
-        let prepare = || -> std::io::Result<File> {
-            fs::create_dir_all(&home)?;
-            if let Some(template) = template {
-                fs::copy(template, home.join("prefect.db"))?;
-            }
-            File::create(home.join("server.log"))
-        };
-        let prepared = prepare().and_then(|log| Ok((log.try_clone()?, log)));
-        let (stdout, stderr) = prepared.map_err(|cause| {
-            error(format!("the folder {} cannot be set up", home.display())).with_source(cause)
-        })?;
+#[derive(Debug)]
+struct Supervisor {
+    child: Child,
+    /// Closing it stops the program.
+    orders: Option<ChildStdin>,
+    reports: BufReader<ChildStdout>,
+}
 
+/// Creates a temporary folder. The supervisor of the process that gets it removes it.
+pub(super) fn new_home() -> Result<PathBuf> {
+    let temporary = std::env::temp_dir();
+    let temporary = temporary.canonicalize().unwrap_or(temporary);
+    let home = temporary.join(format!("prefect-sdk-{}", uuid::Uuid::new_v4()));
+    fs::create_dir_all(&home)
+        .map_err(|cause| setup_failed(&home, cause))
+        .map(|()| home)
+}
+
+fn setup_failed(home: &Path, cause: std::io::Error) -> Error {
+    let _ = fs::remove_dir_all(home);
+    error(format!("the folder {} cannot be set up", home.display())).with_source(cause)
+}
+
+impl Process {
+    /// Starts a program in this folder, under a supervisor that this Python interpreter runs.
+    pub(super) fn spawn(
+        name: &str,
+        python: &Path,
+        home: PathBuf,
+        program: &Command,
+    ) -> Result<Self> {
+        let log = File::create(home.join("log")).map_err(|cause| setup_failed(&home, cause))?;
         let mut command = Command::new(python);
-        command.arg("-c").arg(SUPERVISOR).arg(&home).arg(python);
-        // Prefect 3.0 has no `python -m prefect`.
-        command.args(["-c", "from prefect.cli import app; app()"]);
-        command.args(["server", "start", "--host", "127.0.0.1"]);
-        command.arg(if has_ui { "--ui" } else { "--no-ui" });
-        command.arg("--port").arg(port.to_string());
-        // The variables of this shell are meant for another server.
-        for (name, _) in std::env::vars_os() {
-            if name
-                .to_string_lossy()
-                .to_uppercase()
-                .starts_with("PREFECT_")
-            {
-                command.env_remove(name);
-            }
+        command.arg("-c").arg(SUPERVISOR).arg(&home);
+        command.arg(program.get_program()).args(program.get_args());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
         }
-        // So are the `.env` and `prefect.toml` of the current folder, which may name a production database.
         command
             .current_dir(&home)
-            .env("PREFECT_HOME", &home)
-            // Otherwise the pages ask the port 4200, whatever port they are from.
-            .env("PREFECT_UI_API_URL", format!("http://127.0.0.1:{port}/api"))
-            .env("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-            .env("DO_NOT_TRACK", "1")
-            .env("PYTHONUNBUFFERED", "1");
-        if template.is_some() {
-            // The blocks are in the template already. (The second name is that of Prefect 3.0.)
-            command
-                .env("PREFECT_SERVER_REGISTER_BLOCKS_ON_START", "false")
-                .env("PREFECT_API_BLOCKS_REGISTER_ON_START", "false");
-        }
-        command
-            .envs(env)
             .stdin(Stdio::piped())
-            .stdout(stdout)
-            .stderr(stderr);
+            .stdout(Stdio::piped())
+            .stderr(log);
         new_group(&mut command);
-        let supervisor = command.spawn().map_err(|cause| {
+        let started = command.spawn().and_then(|mut child| {
+            let missing = || std::io::Error::other("a pipe is missing");
+            let reports = child.stdout.take().ok_or_else(missing)?;
+            Ok(Supervisor {
+                orders: Some(child.stdin.take().ok_or_else(missing)?),
+                reports: BufReader::new(reports),
+                child,
+            })
+        });
+        let supervisor = started.map_err(|cause| {
             let _ = fs::remove_dir_all(&home);
             error(format!("{} cannot be started", python.display())).with_source(cause)
         })?;
-        Ok(Self { supervisor, home })
+        Ok(Self {
+            name: name.to_owned(),
+            home,
+            supervisor: Arc::new(Mutex::new(supervisor)),
+        })
     }
 
-    /// Fails with the end of the log if the server has ended.
-    pub(super) fn check_alive(&mut self) -> Result<()> {
-        match self.supervisor.try_wait() {
+    fn supervisor(&self) -> MutexGuard<'_, Supervisor> {
+        locked(&self.supervisor)
+    }
+
+    /// Fails with the end of the log if the program has ended by itself.
+    pub(super) fn check_alive(&self) -> Result<()> {
+        let state = self.supervisor().child.try_wait();
+        match state {
             Ok(None) => Ok(()),
             Ok(Some(_)) => Err(self.failure_with_log("ended")),
-            Err(cause) => Err(error("cannot check the server's process").with_source(cause)),
+            Err(cause) => Err(error(format!("cannot check {}", self.name)).with_source(cause)),
         }
     }
 
@@ -105,45 +118,114 @@ impl ServerProcess {
         let log = self.log();
         let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
         let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
-        error(format!(
-            "the Prefect server {what}; the end of its log:\n{tail}"
-        ))
+        let name = &self.name;
+        error(format!("{name} {what}; the end of its log:\n{tail}"))
     }
 
-    /// The output of the server so far.
+    /// The output of the program so far.
     pub(super) fn log(&self) -> String {
-        let bytes = fs::read(self.home.join("server.log")).unwrap_or_default();
+        let bytes = fs::read(self.home.join("log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Asks the server to stop and waits until it has.
-    pub(super) fn stop(&mut self, timeout: Duration) -> Result<()> {
-        drop(self.supervisor.stdin.take());
+    /// Waits until the log contains this text so many times.
+    pub(super) async fn wait_until_logged(&self, text: &str, times: usize) -> Result<()> {
         let start = Instant::now();
-        while start.elapsed() < timeout {
-            if !matches!(self.supervisor.try_wait(), Ok(None)) {
+        while self.log().matches(text).count() < times {
+            self.check_alive()?;
+            if start.elapsed() > READY_TIMEOUT {
+                let waited = READY_TIMEOUT.as_secs();
+                return Err(self.failure_with_log(&format!("is not ready after {waited} s")));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// Ends the program by SIGKILL; [`start_again`](Self::start_again) starts it in the same folder.
+    pub(super) async fn kill(&self) -> Result<()> {
+        self.order("kill").await
+    }
+
+    /// Ends the program in an orderly way; [`start_again`](Self::start_again) starts it in the same folder.
+    pub(super) async fn end(&self) -> Result<()> {
+        self.order("stop").await
+    }
+
+    /// Ends the program in an orderly way, and starts it again in the same folder.
+    pub(super) async fn restart(&self) -> Result<()> {
+        self.end().await?;
+        self.start_again().await
+    }
+
+    /// Starts the program after [`kill`](Self::kill); it does nothing if the program is running.
+    pub(super) async fn start_again(&self) -> Result<()> {
+        self.order("start").await
+    }
+
+    /// Has the supervisor do this. It does so even if this future is dropped.
+    async fn order(&self, word: &'static str) -> Result<()> {
+        let supervisor = self.supervisor.clone();
+        let done = blocking(move || {
+            let mut supervisor = locked(&supervisor);
+            let mut report = String::new();
+            let mut send = || -> std::io::Result<bool> {
+                let Some(orders) = &mut supervisor.orders else {
+                    return Ok(false);
+                };
+                orders.write_all(format!("{word}\n").as_bytes())?;
+                supervisor.reports.read_line(&mut report)?;
+                Ok(report == "done\n")
+            };
+            // A pipe that broke means the same as its end: the supervisor is gone.
+            Ok(send().unwrap_or(false))
+        });
+        match done.await? {
+            true => Ok(()),
+            false => Err(self.failure_with_log("ended")),
+        }
+    }
+
+    /// Asks the program to stop, without waiting for it.
+    pub(super) fn ask_to_stop(&self) {
+        drop(self.supervisor().orders.take());
+    }
+
+    /// Asks the program to stop and waits until it has.
+    pub(super) fn stop(&self) -> Result<()> {
+        self.ask_to_stop();
+        let start = Instant::now();
+        while start.elapsed() < STOP_TIMEOUT {
+            if !matches!(self.supervisor().child.try_wait(), Ok(None)) {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Err(error(format!(
-            "the server has not ended after {} s",
-            timeout.as_secs()
-        )))
+        let (name, waited) = (&self.name, STOP_TIMEOUT.as_secs());
+        Err(error(format!("{name} has not ended after {waited} s")))
     }
 
-    /// The folder of the server.
+    /// What it is, for messages.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder of the program.
     pub(super) fn home(&self) -> &Path {
         &self.home
     }
 }
 
-impl Drop for ServerProcess {
+impl Drop for Process {
     fn drop(&mut self) {
-        // After this request the server ends by itself, even if `stop` does not wait any longer.
-        let _ = self.stop(Duration::from_secs(10));
+        // After this request the program ends by itself, even if `stop` does not wait any longer.
+        let _ = self.stop();
         let _ = fs::remove_dir_all(&self.home);
     }
+}
+
+fn locked(supervisor: &Mutex<Supervisor>) -> MutexGuard<'_, Supervisor> {
+    supervisor.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(unix)]

@@ -1,9 +1,8 @@
 //! `LocalServer`: a real Prefect server on this machine.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::process::ServerProcess;
+use super::process::Process;
 use super::task::blocking;
 use crate::client::{Client, ClientBuilder};
 use crate::error::Result;
@@ -29,7 +28,7 @@ use crate::transport::PREFECT_VERSION;
 /// ```
 #[derive(Debug)]
 pub struct LocalServer {
-    pub(super) process: ServerProcess,
+    pub(super) process: Process,
     pub(super) client: ClientBuilder,
     pub(super) python: PathBuf,
 }
@@ -73,7 +72,7 @@ impl LocalServer {
     /// # Errors
     ///
     /// [`LocalServer`](crate::ErrorKind::LocalServer) when it does not end within ten seconds.
-    pub async fn stop(mut self) -> Result<()> {
-        blocking(move || self.process.stop(Duration::from_secs(10))).await
+    pub async fn stop(self) -> Result<()> {
+        blocking(move || self.process.stop()).await
     }
 }

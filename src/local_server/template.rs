@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use super::install::{self, Lock};
 use super::launch::Launch;
-use super::process::ServerProcess;
+use super::process::Process;
 use super::task::{blocking, error};
 use crate::error::Result;
 
@@ -32,16 +31,17 @@ pub(super) async fn ensure(python: &Path) -> Result<PathBuf> {
         env: &env,
         auth_string: None,
         has_ui: false,
+        has_services: true,
     };
     // The server registers its blocks before it answers, so they are in the database by then.
-    let (process, _client) = launch.start(None).await?;
+    let (process, ..) = launch.start(None).await?;
     let (python, kept) = (python.to_owned(), template.clone());
     blocking(move || keep(&python, process, &kept)).await?;
     Ok(template)
 }
 
 /// Copies the database of a running server, and stops the server.
-fn keep(python: &Path, mut process: ServerProcess, template: &Path) -> Result<()> {
+fn keep(python: &Path, process: Process, template: &Path) -> Result<()> {
     // SQLite itself makes the copy, because it includes what is still in the write-ahead log.
     const COPY: &str = "import sqlite3, sys; \
         sqlite3.connect(sys.argv[1]).backup(sqlite3.connect(sys.argv[2]))";
@@ -60,7 +60,7 @@ fn keep(python: &Path, mut process: ServerProcess, template: &Path) -> Result<()
             "the template database cannot be copied: {said}"
         )));
     }
-    process.stop(Duration::from_secs(15))?;
+    process.stop()?;
     fs::rename(&partial, template)
         .map_err(|cause| error("the template database cannot be saved").with_source(cause))
 }

@@ -2,6 +2,7 @@
 //! running them.
 
 mod client;
+mod cluster;
 mod coverage;
 mod error;
 mod examples;

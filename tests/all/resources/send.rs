@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prefect_sdk::events::{Emitter, Subscription, SubscriptionBuilder};
 use prefect_sdk::flow_runs::{FlowRunHandle, Watch};
+use prefect_sdk::local_server::LocalCluster;
 use prefect_sdk::query::Pages;
 use prefect_sdk::raw::ByteStream;
 use prefect_sdk::types::*;
@@ -30,6 +31,7 @@ fn futures(
     emitter: &Emitter,
     event: Event,
     server: LocalServer,
+    cluster: LocalCluster,
     automation: &AutomationCreate,
 ) {
     let runs = client.flow_runs();
@@ -72,7 +74,7 @@ fn futures(
         rate.acquire(), rate.try_acquire(),
         client.events().emit(event.clone()), client.events().subscribe().start(),
         emitter.send(event), emitter.flush(), emitter.clone().close(),
-        LocalServer::start(), server.stop(),
+        LocalServer::start(), server.stop(), LocalCluster::start(), cluster.stop(),
     }
 }
 

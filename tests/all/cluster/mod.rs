@@ -1,0 +1,3 @@
+//! `LocalCluster`: several servers behind a balancer.
+
+mod lifetime;
