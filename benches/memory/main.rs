@@ -12,7 +12,6 @@ mod floor;
 #[path = "../overhead/server.rs"]
 mod server;
 
-use std::io::Read as _;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Instant;
@@ -61,11 +60,7 @@ async fn list(kind: &str, server: SocketAddr) {
 }
 
 fn compare() {
-    let mut page = Vec::new();
-    flate2::read::GzDecoder::new(&include_bytes!("../decode/flow_runs_page.json.gz")[..])
-        .read_to_end(&mut page)
-        .expect("gzipped");
-    let server = server::start(b"{}", page.leak()).to_string();
+    let server = server::start().to_string();
     let own = std::env::current_exe().expect("this program");
     let mut taken: [(&str, Vec<(f64, f64)>); 2] = [("raw", Vec::new()), ("sdk", Vec::new())];
     for _ in 0..ROUNDS {

@@ -2,7 +2,11 @@
 
 use std::net::SocketAddr;
 
-use prefect_sdk::types::{FlowRunResponse, ReadFlowRunsRequest};
+use chrono::{DateTime, Utc};
+use prefect_sdk::types::{
+    ConcurrencyLimitV2, ConcurrencyLimitV2Create, CountFlowRunsRequest, FlowRunFilter,
+    FlowRunFilterState, FlowRunFilterStateType, FlowRunResponse, ReadFlowRunsRequest, StateType,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -74,6 +78,49 @@ impl Client {
         }
     }
 
+    /// Counts the runs that are running: a small body, and a number for a reply.
+    pub async fn count(&self) -> i64 {
+        match self {
+            Self::Sdk(client) => {
+                let running = FlowRunFilterStateType::new().any_(vec![StateType::Running]);
+                let state = FlowRunFilterState::new().type_(running);
+                let body = CountFlowRunsRequest::new().flow_runs(FlowRunFilter::new().state(state));
+                let count = client.raw().count_flow_runs(&body).await.expect("a count");
+                count.into_inner()
+            }
+            Self::Raw(client, url) => {
+                let body = json!({"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}});
+                let url = format!("{url}/flow_runs/count");
+                let reply = client.post(url).json(&body).send().await;
+                let reply = reply.and_then(reqwest::Response::error_for_status);
+                reply.expect("a reply").json().await.expect("a count")
+            }
+        }
+    }
+
+    /// Creates a global concurrency limit.
+    pub async fn create(&self) -> Uuid {
+        match self {
+            Self::Sdk(client) => {
+                let body = ConcurrencyLimitV2Create::new("db", 5);
+                let limit = client.raw().create_concurrency_limit_v2(&body).await;
+                let limit: ConcurrencyLimitV2 = limit.expect("a limit").into_inner();
+                limit.id
+            }
+            Self::Raw(client, url) => {
+                let body = NewGlobalLimit {
+                    name: "db",
+                    limit: 5,
+                };
+                let url = format!("{url}/v2/concurrency_limits/");
+                let reply = client.post(url).json(&body).send().await;
+                let reply = reply.and_then(reqwest::Response::error_for_status);
+                let limit: GlobalLimit = reply.expect("a reply").json().await.expect("a limit");
+                limit.id
+            }
+        }
+    }
+
     /// Reads a page of 200 runs.
     pub async fn page(&self, offset: i64) -> usize {
         match self {
@@ -132,4 +179,25 @@ struct Limit {
     id: Uuid,
     name: String,
     limit: i64,
+}
+
+#[derive(serde::Serialize)]
+struct NewGlobalLimit<'a> {
+    name: &'a str,
+    limit: i64,
+}
+
+#[derive(serde::Deserialize)]
+#[allow(dead_code, reason = "as the SDK reads them")]
+struct GlobalLimit {
+    id: Uuid,
+    created: Option<DateTime<Utc>>,
+    updated: Option<DateTime<Utc>>,
+    active: Option<bool>,
+    name: String,
+    limit: i64,
+    active_slots: Option<i64>,
+    denied_slots: Option<i64>,
+    slot_decay_per_second: Option<f64>,
+    avg_slot_occupancy_seconds: Option<f64>,
 }

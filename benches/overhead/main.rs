@@ -10,8 +10,6 @@ mod floor;
 mod report;
 mod server;
 
-use std::io::Read as _;
-
 use clients::Client;
 use criterion::Criterion;
 use uuid::Uuid;
@@ -69,13 +67,7 @@ async fn pages(client: &Client, pages: i64) {
 }
 
 fn main() {
-    let mut page = Vec::new();
-    flate2::read::GzDecoder::new(&include_bytes!("../decode/flow_runs_page.json.gz")[..])
-        .read_to_end(&mut page)
-        .expect("gzipped");
-    let runs: Vec<&serde_json::value::RawValue> = serde_json::from_slice(&page).expect("a list");
-    let run = runs[0].get().as_bytes().to_vec();
-    let server = server::start(run.leak(), page.leak());
+    let server = server::start();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

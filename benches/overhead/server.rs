@@ -1,5 +1,6 @@
 //! A server that answers from memory, on a thread of its own.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::mpsc;
 
@@ -8,9 +9,15 @@ use tokio::net::{TcpListener, TcpStream};
 
 const LEASE: &[u8] = br#"{"lease_id":"b9b1d0b4-1df2-4c0e-b0a0-6f3b9f3f7a11","limits":[{"id":"0a2b6a7e-3b50-4a6c-a6de-6d38c79d5e0a","name":"db","limit":5}]}"#;
 
-/// Answers `/flow_runs/filter` with the page, or with half of it if the limit is 100, `/hello` with a word,
-/// an increment of slots with a lease, a decrement with an empty 204, and everything else with the one run.
-pub fn start(run: &'static [u8], page: &'static [u8]) -> SocketAddr {
+const LIMIT: &[u8] = br#"{"id":"0a2b6a7e-3b50-4a6c-a6de-6d38c79d5e0a","created":"2026-07-20T12:30:45.123456Z","updated":"2026-07-20T12:30:45.123456Z","active":true,"name":"db","limit":5,"active_slots":0,"denied_slots":0,"slot_decay_per_second":0.0,"avg_slot_occupancy_seconds":2.0}"#;
+
+/// How a request begins, what else it contains, and the reply to it.
+type Route = (&'static str, &'static str, &'static [u8]);
+
+/// Answers `/flow_runs/filter` with a page of 200 real runs, or with half of it if the limit is 100, `/hello` with a
+/// word, a count with a number, an increment of slots with a lease, a decrement with an empty 204, the creation of a
+/// limit with the limit, and everything else with the first run of the page.
+pub fn start() -> SocketAddr {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -18,25 +25,43 @@ pub fn start(run: &'static [u8], page: &'static [u8]) -> SocketAddr {
             .build()
             .expect("a runtime");
         runtime.block_on(async move {
+            let routes = &*routes().leak();
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             send.send(listener.local_addr().expect("bound"))
                 .expect("awaited");
-            let items: Vec<&serde_json::value::RawValue> =
-                serde_json::from_slice(page).expect("a list");
-            let half = serde_json::to_vec(&items[..items.len() / 2])
-                .expect("JSON")
-                .leak();
-            let given_back = b"HTTP/1.1 204 No Content\r\n\r\n";
-            let [run, page, half, word, lease] =
-                [run, page, half, b"\"hi\"", LEASE].map(|body| &*reply(body).leak());
-            let replies = [run, page, half, word, lease, given_back];
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).expect("an option");
-                tokio::spawn(converse(stream, replies));
+                tokio::spawn(converse(stream, routes));
             }
         });
     });
     receive.recv().expect("an address")
+}
+
+/// The first route that matches a request is its own.
+fn routes() -> Vec<Route> {
+    let mut page = Vec::new();
+    flate2::read::GzDecoder::new(&include_bytes!("../decode/flow_runs_page.json.gz")[..])
+        .read_to_end(&mut page)
+        .expect("gzipped");
+    let items: Vec<&serde_json::value::RawValue> = serde_json::from_slice(&page).expect("a list");
+    let half = serde_json::to_vec(&items[..items.len() / 2]).expect("JSON");
+    let given_back = b"HTTP/1.1 204 No Content\r\n\r\n";
+    let json = |body: &[u8]| &*reply(body).leak();
+    let (filter, limits) = (
+        "POST /api/flow_runs/filter",
+        "POST /api/v2/concurrency_limits/",
+    );
+    vec![
+        ("GET /api/hello", "", json(b"\"hi\"")),
+        (filter, "\"limit\":100", json(&half)),
+        (filter, "", json(&page)),
+        ("POST /api/flow_runs/count", "", json(b"17")),
+        (limits, "/increment-", json(LEASE)),
+        (limits, "/decrement-", given_back),
+        (limits, "", json(LIMIT)),
+        ("", "", json(items[0].get().as_bytes())),
+    ]
 }
 
 fn reply(body: &[u8]) -> Vec<u8> {
@@ -48,8 +73,7 @@ fn reply(body: &[u8]) -> Vec<u8> {
 }
 
 /// Allocates once per connection, so that the allocations counted are the client's.
-async fn converse(mut stream: TcpStream, replies: [&[u8]; 6]) {
-    let [run, page, half, word, lease, given_back] = replies;
+async fn converse(mut stream: TcpStream, routes: &[Route]) {
     let mut buffer = vec![0; 16 << 10];
     let mut filled = 0;
     loop {
@@ -61,20 +85,11 @@ async fn converse(mut stream: TcpStream, replies: [&[u8]; 6]) {
             continue;
         };
         assert_eq!(length, filled, "requests are not pipelined");
-        let reply = match &buffer[..filled] {
-            request if request.starts_with(b"POST /api/flow_runs/filter") => {
-                match request.windows(11).any(|part| part == b"\"limit\":100") {
-                    true => half,
-                    false => page,
-                }
-            }
-            request if request.starts_with(b"GET /api/hello") => word,
-            request if request.starts_with(b"POST /api/v2/concurrency_limits/increment-") => lease,
-            request if request.starts_with(b"POST /api/v2/concurrency_limits/decrement-") => {
-                given_back
-            }
-            _ => run,
-        };
+        let request = std::str::from_utf8(&buffer[..filled]).expect("text");
+        let route = routes
+            .iter()
+            .find(|(start, within, _)| request.starts_with(start) && request.contains(within));
+        let (.., reply) = route.expect("the last one matches all");
         if stream.write_all(reply).await.is_err() {
             return;
         }
