@@ -20,20 +20,21 @@ use std::time::Duration;
 
 use crate::retry::RetryPolicy;
 pub use crate::transport::{ByteStream, Response};
-use crate::transport::{Channel, Operation, Transport, segment};
+use crate::transport::{Channel, Operation, RequestFactory, Transport, segment};
 
 /// All operations of the Prefect API, as generated; see [`crate::Client::raw`].
 pub struct Client {
+    /// What the paths of all requests begin with.
     baseurl: Arc<str>,
-    client: reqwest::Client,
+    client: RequestFactory,
     inner: Transport,
 }
 
 impl Client {
     pub(crate) fn with_transport(transport: Transport) -> Self {
         Self {
-            baseurl: transport.channel().shared_api_url(),
-            client: transport.channel().request_factory().clone(),
+            baseurl: transport.channel().requests().base_path().into(),
+            client: transport.channel().requests().clone(),
             inner: transport,
         }
     }

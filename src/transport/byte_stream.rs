@@ -10,7 +10,7 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, stream};
 
 use super::call::Call;
-use super::retry_loop::BegunStream;
+use super::outcome::BegunStream;
 use crate::error::{ErrorKind, Result};
 
 /// The body of a reply, part by part: a [`Stream`], with [`next`](Self::next) for programs that do not use

@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use reqwest::header::{HeaderMap, LOCATION};
-use reqwest::{Method, Request, StatusCode};
+use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::connection_error;
 use super::idempotency::Idempotency;
 use super::operation::Operation;
+use super::request::Request;
 use super::route::Route;
 use crate::error::{Error, ErrorKind};
 
@@ -53,11 +54,11 @@ impl Call {
     }
 
     pub(super) fn method(&self) -> &Method {
-        self.request.method()
+        &self.request.method
     }
 
     pub(super) fn url(&self) -> &Url {
-        self.request.url()
+        &self.request.url
     }
 
     /// Whether the call changes anything on the server.

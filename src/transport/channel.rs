@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::Request;
-use reqwest::header::{HeaderValue, USER_AGENT};
+use reqwest::header::{HeaderMap, HeaderValue, USER_AGENT};
 
 use super::config::Config;
 use super::connections::{Connections, HttpClients};
 use super::hooks::{Interceptor, Observer};
+use super::http_client;
+use super::request::RequestFactory;
 #[cfg(feature = "rustls")]
 use super::route::Proxy;
 use crate::error::Result;
@@ -28,7 +30,9 @@ pub(crate) struct Channel {
 
 struct Shared {
     connections: Connections,
-    request_factory: reqwest::Client,
+    requests: RequestFactory,
+    /// The headers of every request.
+    headers: HeaderMap,
     api_url: Arc<str>,
     /// Whether the client has ever received a reply; shared with channels that have their own connections.
     reached: Arc<AtomicBool>,
@@ -53,14 +57,17 @@ impl Channel {
     fn with_reached(config: Arc<Config>, reached: Arc<AtomicBool>) -> Result<Self> {
         let (retry, timeout) = (config.retry.clone(), config.timeout);
         let api_url = config.api_url.as_str().trim_end_matches('/').into();
+        let requests = RequestFactory::new(config.api_url.clone());
+        let headers = http_client::headers(&config);
         let connections = Connections::new(config)?;
         Ok(Self {
             retry,
             timeout,
             user_agent: None,
             shared: Arc::new(Shared {
-                request_factory: connections.request_factory()?.clone(),
                 connections,
+                requests,
+                headers,
                 api_url,
                 reached,
                 #[cfg(feature = "rustls")]
@@ -105,6 +112,21 @@ impl Channel {
         }
     }
 
+    /// Adds the client's headers to a request, whose own override them.
+    pub(super) fn add_headers(&self, request: &mut Request) {
+        let headers = self.shared.headers.clone();
+        let own = std::mem::replace(request.headers_mut(), headers);
+        request.headers_mut().extend(own);
+    }
+
+    /// An HTTP client of the current runtime and the client's headers, for requests that are passed on as they came.
+    #[cfg(feature = "testing")]
+    pub(crate) fn http_client(&self) -> Result<(reqwest::Client, HeaderMap)> {
+        let connections = self.connections();
+        let client = connections.for_replies(self.config())?.clone();
+        Ok((client, self.shared.headers.clone()))
+    }
+
     /// Returns this channel with the retry policy and the timeout that the client was built with.
     pub(crate) fn as_configured(&self) -> Self {
         let config = self.config();
@@ -116,9 +138,9 @@ impl Channel {
         self.shared.connections.config()
     }
 
-    /// The HTTP client that requests are built with; which one sends them is decided for each attempt.
-    pub(crate) fn request_factory(&self) -> &reqwest::Client {
-        &self.shared.request_factory
+    /// What requests to the API begin with.
+    pub(crate) fn requests(&self) -> &RequestFactory {
+        &self.shared.requests
     }
 
     /// The HTTP clients of the current runtime.
@@ -129,10 +151,6 @@ impl Channel {
     /// The URL of the API, without a slash at its end.
     pub(crate) fn api_url(&self) -> &str {
         &self.shared.api_url
-    }
-
-    pub(crate) fn shared_api_url(&self) -> Arc<str> {
-        Arc::clone(&self.shared.api_url)
     }
 
     pub(crate) fn is_cloud(&self) -> bool {

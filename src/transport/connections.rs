@@ -52,11 +52,6 @@ impl Connections {
         })
     }
 
-    /// A client that requests can be built with.
-    pub(super) fn request_factory(&self) -> Result<&reqwest::Client> {
-        self.first.pooled(&self.config)
-    }
-
     /// The clients of the current runtime.
     pub(super) fn here(&self) -> Arc<HttpClients> {
         // Without a runtime, a request fails whichever client it is sent by.
@@ -95,14 +90,14 @@ impl HttpClients {
             .unwrap_or_else(PoisonError::into_inner);
         match failed_at.is_some_and(|at| at.elapsed() <= POOL_IDLE_TIMEOUT) {
             true => get_or_build(&self.unpooled, || {
-                Ok(http_client::builder(config, config.http2)?.pool_max_idle_per_host(0))
+                Ok(for_replies(config)?.pool_max_idle_per_host(0))
             }),
             false => self.pooled(config),
         }
     }
 
     fn pooled(&self, config: &Config) -> Result<&reqwest::Client> {
-        get_or_build(&self.pooled, || http_client::builder(config, config.http2))
+        get_or_build(&self.pooled, || for_replies(config))
     }
 
     pub(super) fn for_streams(&self, config: &Config) -> Result<&reqwest::Client> {
@@ -129,6 +124,11 @@ impl HttpClients {
                 .unwrap_or_else(PoisonError::into_inner) = now;
         }
     }
+}
+
+/// A builder of clients for requests whose reply is read at once: they have a timeout as a whole.
+fn for_replies(config: &Config) -> Result<reqwest::ClientBuilder> {
+    Ok(http_client::builder(config, config.http2)?.timeout(config.timeout))
 }
 
 fn get_or_build(

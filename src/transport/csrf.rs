@@ -141,10 +141,12 @@ impl Csrf {
 
 /// Fetches a token and keeps it.
 async fn fetch(channel: &Channel, client_id: Uuid, state: &State) -> Result<Option<HeaderValue>> {
-    let url = format!("{}/csrf-token?client={client_id}", channel.api_url());
-    let request = channel.request_factory().get(url);
-    let mut call = RetryLoop::new(channel, request, CREATE_CSRF_TOKEN)?;
-    let reply = match call.reply(&NoPrerequisites).await {
+    let requests = channel.requests();
+    let request = requests.get(format!("{}/csrf-token", requests.base_path()));
+    let request = request.query(&[("client", client_id)]);
+    let call = RetryLoop::new(channel, request, CREATE_CSRF_TOKEN)?;
+    let (call, reply) = call.reply(&NoPrerequisites).await;
+    let reply = match reply {
         Ok(reply) => reply,
         Err(error) if requires_no_tokens(&error) => {
             tracing::debug!("this server requires no CSRF tokens");
@@ -154,10 +156,10 @@ async fn fetch(channel: &Channel, client_id: Uuid, state: &State) -> Result<Opti
         Err(error) => return Err(error),
     };
     let now = reply.date();
-    let token = reply.json::<CsrfToken>(call.call())?.into_inner();
+    let token = reply.json::<CsrfToken>(&call)?.into_inner();
     let Ok(mut value) = HeaderValue::try_from(token.token) else {
         let message = "the CSRF token has characters that headers do not allow";
-        return Err(call.call().error(ErrorKind::UnexpectedBody, message));
+        return Err(call.error(ErrorKind::UnexpectedBody, message));
     };
     value.set_sensitive(true);
     let lifetime = (token.expiration - now).to_std().unwrap_or_default();

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::{Request, StatusCode};
+use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::raw_reply::RawReply;
 use super::replay::members;
+use super::request::Request;
 
 /// The outcome of an ambiguous transition, as shown by the states of the run.
 pub(super) enum Transition {

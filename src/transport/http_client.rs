@@ -34,7 +34,6 @@ const HTTP_1: &[&str] = &["http/1.1"];
 pub(super) fn builder(config: &Config, http2: bool) -> Result<reqwest::ClientBuilder> {
     let mut http = reqwest::Client::builder()
         .user_agent(USER_AGENT)
-        .default_headers(headers(config))
         .connect_timeout(config.timeout)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .redirect(Policy::custom(within_origin));
@@ -59,8 +58,8 @@ pub(super) fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> 
     })
 }
 
-/// The headers of every request. The user's own override the defaults, credentials included.
-fn headers(config: &Config) -> HeaderMap {
+/// The headers of every request beside the `User-Agent`. The user's own override the defaults, credentials included.
+pub(super) fn headers(config: &Config) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(API_VERSION_HEADER, HeaderValue::from_static(API_VERSION));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));

@@ -19,11 +19,13 @@ mod hooks;
 mod http_client;
 mod idempotency;
 mod operation;
+mod outcome;
 mod path;
 mod prerequisites;
 mod raw_reply;
 mod reconcile;
 mod replay;
+mod request;
 mod response;
 mod retry_loop;
 pub(crate) mod route;
@@ -42,8 +44,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
-use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
+use tracing::instrument::Instrumented;
 use tracing::{Instrument as _, Span};
 
 pub use byte_stream::ByteStream;
@@ -52,6 +54,7 @@ pub(crate) use hooks::Observer;
 pub use hooks::{Attempt, Interceptor};
 pub(crate) use operation::Operation;
 pub(crate) use path::segment;
+pub(crate) use request::RequestFactory;
 pub use response::Response;
 pub(crate) use version_check::{Compatibility, PREFECT_VERSION};
 #[cfg(feature = "websocket")]
@@ -64,11 +67,9 @@ use crate::retry::RetryPolicy;
 use call::Call;
 use config::Config;
 use raw_reply::RawReply;
+use request::RequestBuilder;
 use retry_loop::RetryLoop;
 use server_prerequisites::ServerPrerequisites;
-
-/// The span of a call, the call, and its result.
-type Replied = (Span, Call, Result<RawReply>);
 
 /// Sends the calls of a client. Clones share everything but the retry policy and the timeout.
 #[derive(Clone, Debug)]
@@ -134,7 +135,8 @@ impl Transport {
         request: RequestBuilder,
         operation: Operation,
     ) -> Result<Response<T>> {
-        let (span, call, reply) = self.reply(request, operation).await?;
+        let (span, reply) = self.reply(request, operation)?;
+        let (call, reply) = reply.await;
         let result = reply.and_then(|reply| reply.json(&call));
         trace::end(&span, &call, result)
     }
@@ -145,7 +147,8 @@ impl Transport {
         request: RequestBuilder,
         operation: Operation,
     ) -> Result<Response<()>> {
-        let (span, call, reply) = self.reply(request, operation).await?;
+        let (span, reply) = self.reply(request, operation)?;
+        let (call, reply) = reply.await;
         let result = reply.and_then(|reply| reply.empty(&call));
         trace::end(&span, &call, result)
     }
@@ -156,14 +159,11 @@ impl Transport {
         &self,
         request: RequestBuilder,
         operation: Operation,
-    ) -> BoxFuture<'_, Result<Replied>> {
-        Box::pin(async move {
-            let mut call = RetryLoop::new(&self.channel, request, operation)?;
-            let span = trace::span(call.call());
-            let reply = call.reply(&*self.prerequisites);
-            let reply = reply.instrument(span.clone()).await;
-            Ok((span, call.into_call(), reply))
-        })
+    ) -> Result<(Span, Instrumented<BoxFuture<'_, (Call, Result<RawReply>)>>)> {
+        let call = RetryLoop::new(&self.channel, request, operation)?;
+        let span = trace::span(call.call());
+        let reply: BoxFuture<'_, _> = Box::pin(call.reply(&*self.prerequisites));
+        Ok((span.clone(), reply.instrument(span)))
     }
 
     /// Sends a request whose reply is a stream of bytes.
@@ -172,11 +172,10 @@ impl Transport {
         request: RequestBuilder,
         operation: Operation,
     ) -> Result<Response<ByteStream>> {
-        let mut call = RetryLoop::new(&self.channel, request, operation)?;
+        let call = RetryLoop::new(&self.channel, request, operation)?;
         let span = trace::span(call.call());
         let begun = call.stream(&*self.prerequisites);
-        let begun = begun.instrument(span.clone()).await;
-        let call = call.into_call();
+        let (call, begun) = begun.instrument(span.clone()).await;
         let begun = match begun {
             Err(error) => return trace::end(&span, &call, Err(error)),
             Ok(begun) => begun,

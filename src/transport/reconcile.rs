@@ -9,6 +9,7 @@ use super::execution_evidence::Transition;
 use super::operation::Operation;
 use super::prerequisites::NoPrerequisites;
 use super::raw_reply::RawReply;
+use super::request::Request;
 use super::retry_loop::RetryLoop;
 
 const READ_STATES: Operation = Operation("read_flow_run_states", "/flow_run_states/");
@@ -36,8 +37,7 @@ pub(super) async fn read(
     since: Instant,
 ) -> Option<(RawReply, Duration)> {
     let channel = context.subordinate(context.channel.retry().clone());
-    let request = channel.request_factory().get(url);
-    let mut call = RetryLoop::new(&channel, request, operation).ok()?;
-    let found = Box::pin(call.reply(&NoPrerequisites)).await.ok()?;
-    Some((found, since.elapsed()))
+    let call = RetryLoop::new(&channel, Request::get(url), operation).ok()?;
+    let (_, found) = Box::pin(call.reply(&NoPrerequisites)).await;
+    Some((found.ok()?, since.elapsed()))
 }

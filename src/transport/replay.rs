@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::{Request, Url};
+use reqwest::Url;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use super::attempt_failure::{Effect, Failure};
 use super::idempotency::{Idempotency, Key, UniqueName};
 use super::operation::Operation;
 use super::raw_reply::RawReply;
+use super::request::Request;
 
 /// Members of a JSON object, with their values as they are written.
 pub(super) type Members = BTreeMap<String, Box<RawValue>>;
@@ -43,9 +44,18 @@ pub(super) enum ReplayStrategy {
 }
 
 impl ReplayStrategy {
-    /// Determines how this request may be sent again, and adds the key that this needs to its body.
-    pub(super) fn prepare(operation: Operation, request: &mut Request) -> Self {
-        match Idempotency::of(operation, request.method()) {
+    /// Adds the key to the body by which the server recognises this request, if it knows one. This comes before the first
+    /// attempt; everything else can be found out when an attempt has failed.
+    pub(super) fn by_key(operation: Operation, request: &mut Request) -> Option<Self> {
+        match Idempotency::of(operation, &request.method) {
+            Idempotency::ByKey(key) => Some(add_key(key, request).unwrap_or(Self::Never)),
+            _ => None,
+        }
+    }
+
+    /// Determines how this request, which has no key, may be sent again.
+    pub(super) fn of(operation: Operation, request: &Request) -> Self {
+        match Idempotency::of(operation, &request.method) {
             Idempotency::Safe | Idempotency::Idempotent => Self::Resend,
             Idempotency::IdempotentInOrder => Self::ResendInOrder,
             Idempotency::IdempotentUnlessRenamed => match members(request).contains_key("name") {
@@ -53,11 +63,10 @@ impl ReplayStrategy {
                 false => Self::Resend,
             },
             Idempotency::IdempotentDelete => Self::NotFoundMeansDone,
-            Idempotency::ByKey(key) => add_key(key, request).unwrap_or(Self::Never),
             Idempotency::ByUniqueName(unique) => {
                 let name = members(request).remove(unique.field);
                 let name = name.and_then(|name| serde_json::from_str::<String>(name.get()).ok());
-                let url = name.and_then(|name| object_url(request.url(), unique, &name));
+                let url = name.and_then(|name| object_url(&request.url, unique, &name));
                 url.map_or(Self::Never, |url| Self::ByName {
                     url,
                     read_by: unique.read_by,
@@ -67,7 +76,7 @@ impl ReplayStrategy {
                 Some(true) => Self::Resend,
                 _ => Self::NeverInParts,
             },
-            Idempotency::NotIdempotent => Self::Never,
+            Idempotency::NotIdempotent | Idempotency::ByKey(_) => Self::Never,
             Idempotency::NotIdempotentInParts => Self::NeverInParts,
         }
     }
@@ -105,7 +114,7 @@ impl ReplayStrategy {
 }
 
 pub(super) fn members(request: &Request) -> Members {
-    let body = request.body().and_then(reqwest::Body::as_bytes);
+    let body = request.body.as_deref();
     body.and_then(|body| serde_json::from_slice(body).ok())
         .unwrap_or_default()
 }
@@ -138,7 +147,7 @@ fn object_url(create: &Url, unique: UniqueName, name: &str) -> Option<Url> {
 }
 
 fn add_key(key: Key, request: &mut Request) -> Option<ReplayStrategy> {
-    let body = request.body()?.as_bytes()?;
+    let body = request.body.as_deref()?;
     let (body, strategy) = match key {
         Key::FlowRun => {
             let mut run: Members = serde_json::from_slice(body).ok()?;
@@ -184,7 +193,7 @@ fn add_key(key: Key, request: &mut Request) -> Option<ReplayStrategy> {
             (serde_json::to_vec(&body), strategy)
         }
     };
-    *request.body_mut() = Some(body.ok()?.into());
+    request.body = Some(body.ok()?.into());
     Some(strategy)
 }
 

@@ -1,12 +1,11 @@
 //! The retry loop: the attempts of one call, until one of them settles it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use futures_util::TryFutureExt as _;
+use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
-use reqwest::{Request, RequestBuilder, Response, StatusCode};
 
 use super::attempt_failure::{Effect, Failure};
 use super::call::Call;
@@ -15,9 +14,11 @@ use super::channel::Channel;
 use super::execution_evidence::{self, Transition};
 use super::hooks::Attempt;
 use super::operation::Operation;
+use super::outcome::{BegunStream, BodyMode, Outcome};
 use super::prerequisites::Prerequisites;
 use super::raw_reply::{self, RawReply};
 use super::replay::{self, ReplayStrategy};
+use super::request::RequestBuilder;
 use super::storable;
 use super::trace;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,7 +36,8 @@ const MAX_ERROR_BYTES: usize = 8 << 20;
 /// One call of an operation.
 pub(super) struct RetryLoop<'a> {
     context: CallContext<'a>,
-    replay: ReplayStrategy,
+    /// How the request may be sent again; found out when this is first asked.
+    replay: OnceLock<ReplayStrategy>,
     /// The time when the first attempt was sent that the server may have executed, in whole or in part. It is
     /// real time, because it is compared with the server's clock.
     first_ambiguous_attempt: Option<Instant>,
@@ -45,25 +47,6 @@ pub(super) struct RetryLoop<'a> {
     may_still_run: bool,
 }
 
-/// How the body of a successful reply is read.
-#[derive(Clone, Copy, PartialEq)]
-enum BodyMode {
-    Complete,
-    Stream,
-}
-
-/// A successful reply.
-enum Outcome {
-    Complete(RawReply),
-    Stream(BegunStream),
-}
-
-/// A streamed reply and its first part, unless it is empty.
-pub(super) struct BegunStream {
-    pub response: Response,
-    pub first: Option<Bytes>,
-}
-
 impl<'a> RetryLoop<'a> {
     pub(super) fn new(
         channel: &'a Channel,
@@ -71,13 +54,13 @@ impl<'a> RetryLoop<'a> {
         operation: Operation,
     ) -> Result<Self> {
         let refused = |why| Error::invalid_request(why).with_operation(operation.name());
-        let mut request = storable::build(operation, request).map_err(refused)?;
-        channel.identify(&mut request);
-        let replay = ReplayStrategy::prepare(operation, &mut request);
+        let mut request = request.build().map_err(refused)?;
+        storable::check(operation, &request).map_err(refused)?;
+        let replay = ReplayStrategy::by_key(operation, &mut request);
         let call = Call::new(operation, request, Arc::clone(&channel.config().route));
         Ok(Self {
             context: CallContext::new(channel, call),
-            replay,
+            replay: replay.map_or_else(OnceLock::new, OnceLock::from),
             first_ambiguous_attempt: None,
             is_ambiguous: false,
             may_still_run: false,
@@ -88,28 +71,32 @@ impl<'a> RetryLoop<'a> {
         &self.context.call
     }
 
-    pub(super) fn into_call(self) -> Call {
-        self.context.call
+    fn replay(&self) -> &ReplayStrategy {
+        let call = self.call();
+        let strategy = || ReplayStrategy::of(call.operation(), call.request());
+        self.replay.get_or_init(strategy)
     }
 
     /// Sends the call and reads the whole reply.
-    pub(super) async fn reply(&mut self, prerequisites: &impl Prerequisites) -> Result<RawReply> {
-        match self.run(BodyMode::Complete, prerequisites).await? {
-            Outcome::Complete(reply) => Ok(reply),
-            Outcome::Stream(_) => unreachable!("the whole body was requested"),
+    pub(super) fn reply<P: Prerequisites>(
+        mut self,
+        prerequisites: &P,
+    ) -> impl Future<Output = (Call, Result<RawReply>)> + Send {
+        // Not an `async fn`, whose future would hold the call twice.
+        async move {
+            let reply = self.run(BodyMode::Complete, prerequisites).await;
+            (self.context.call, reply.map(Outcome::into_reply))
         }
     }
 
     /// Sends the call and returns the response, of whose body only the first part has been read: a reply that breaks
     /// off before is requested again.
     pub(super) async fn stream(
-        &mut self,
+        mut self,
         prerequisites: &impl Prerequisites,
-    ) -> Result<BegunStream> {
-        match self.run(BodyMode::Stream, prerequisites).await? {
-            Outcome::Stream(begun) => Ok(begun),
-            Outcome::Complete(_) => unreachable!("a stream was requested"),
-        }
+    ) -> (Call, Result<BegunStream>) {
+        let begun = self.run(BodyMode::Stream, prerequisites).await;
+        (self.context.call, begun.map(Outcome::into_stream))
     }
 
     async fn run(
@@ -137,7 +124,7 @@ impl<'a> RetryLoop<'a> {
                 }
                 Err(failure) => failure,
             };
-            failure.effect = self.replay.effect(failure.effect);
+            failure.effect = self.replay().effect(failure.effect);
             if failure.effect != Effect::NotExecuted {
                 self.first_ambiguous_attempt.get_or_insert(sent);
             }
@@ -160,7 +147,7 @@ impl<'a> RetryLoop<'a> {
                 Some(delay) => channel.clock().sleep(delay).await,
                 None => return self.settle(failure, body_mode, prerequisites).await,
             }
-            if let ReplayStrategy::Transition { id, .. } = &self.replay
+            if let ReplayStrategy::Transition { id, .. } = self.replay()
                 && let Some(sent) = self.first_ambiguous_attempt
                 && self.is_ambiguous
             {
@@ -180,17 +167,16 @@ impl<'a> RetryLoop<'a> {
         &self,
         body_mode: BodyMode,
         prerequisites: &impl Prerequisites,
-    ) -> Result<(Request, Option<HeaderValue>)> {
+    ) -> Result<(reqwest::Request, Option<HeaderValue>)> {
         let context = &self.context;
-        let refused = |message| context.call.error(ErrorKind::InvalidRequest, message);
-        // The bodies of all operations are in memory, and can be sent again.
-        let request = context.call.request().try_clone();
-        let mut request =
-            request.ok_or_else(|| refused("the request's body cannot be sent twice"))?;
+        let mut request = context.call.request().for_attempt();
+        context.channel.identify(&mut request);
         for interceptor in context.channel.interceptors() {
-            let intercepted = interceptor
-                .intercept(&mut request)
-                .map_err(|error| refused("an interceptor failed").with_source(error));
+            let intercepted = interceptor.intercept(&mut request).map_err(|error| {
+                let refused = ErrorKind::InvalidRequest;
+                let refused = context.call.error(refused, "an interceptor failed");
+                refused.with_source(error)
+            });
             context.within_deadline(intercepted).await?;
         }
         let token = prerequisites.before_attempt(context, &mut request);
@@ -198,14 +184,21 @@ impl<'a> RetryLoop<'a> {
         if context.time_left() == Some(Duration::ZERO) {
             return Err(context.deadline_passed());
         }
-        if body_mode == BodyMode::Complete {
-            *request.timeout_mut() = Some(context.timeout());
+        context.channel.add_headers(&mut request);
+        // A client for replies has the timeout of its configuration.
+        let timeout = context.timeout();
+        if body_mode == BodyMode::Complete && timeout != context.channel.config().timeout {
+            *request.timeout_mut() = Some(timeout);
         }
         Ok((request, token))
     }
 
     /// Sends the request once, and reads the whole reply unless it is streamed.
-    async fn attempt(&self, request: Request, body_mode: BodyMode) -> Result<Outcome, Failure> {
+    async fn attempt(
+        &self,
+        request: reqwest::Request,
+        body_mode: BodyMode,
+    ) -> Result<Outcome, Failure> {
         let CallContext { channel, call, .. } = &self.context;
         let (connections, config) = (channel.connections(), channel.config());
         let http = match body_mode {
@@ -269,7 +262,7 @@ impl<'a> RetryLoop<'a> {
             body,
         };
         let is_replayed_transition = self.first_ambiguous_attempt.is_some()
-            && matches!(self.replay, ReplayStrategy::Transition { .. });
+            && matches!(self.replay(), ReplayStrategy::Transition { .. });
         let accepted = is_replayed_transition
             .then(|| replay::as_accepted(&reply))
             .flatten();
@@ -286,7 +279,7 @@ impl<'a> RetryLoop<'a> {
     fn delay(&self, failure: &Failure, failures: u32, counted: u32) -> Option<Duration> {
         let channel = self.context.channel;
         let policy = channel.retry();
-        let safe = failure.effect != Effect::Ambiguous || self.replay.is_allowed_after(failure);
+        let safe = failure.effect != Effect::Ambiguous || self.replay().is_allowed_after(failure);
         let may_pass = failure.may_pass(policy, channel.was_reached());
         let allowed = match failure.maintenance {
             true => policy.allows_maintenance(),
@@ -318,7 +311,7 @@ impl<'a> RetryLoop<'a> {
         if let Some(since) = self.first_ambiguous_attempt
             && body_mode == BodyMode::Complete
         {
-            match &self.replay {
+            match self.replay() {
                 // A gateway's 404 says nothing about the object.
                 ReplayStrategy::NotFoundMeansDone
                     if status == Some(StatusCode::NOT_FOUND) && failure.error.is_about_object() =>
@@ -359,7 +352,7 @@ impl<'a> RetryLoop<'a> {
         error.set_attempts(call.attempts);
         error.with_outcome(
             is_ambiguous,
-            again && (!is_ambiguous || self.replay.holds_for_another_call(self.may_still_run)),
+            again && (!is_ambiguous || self.replay().holds_for_another_call(self.may_still_run)),
         )
     }
 
@@ -385,15 +378,6 @@ impl<'a> RetryLoop<'a> {
         trace::attempt(&attempt, outcome.err());
         for observer in observers {
             observer(&attempt);
-        }
-    }
-}
-
-impl Outcome {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Complete(reply) => reply.status,
-            Self::Stream(begun) => begun.response.status(),
         }
     }
 }

@@ -1,49 +1,31 @@
 //! Checks a request for what a server cannot store: it would answer 503 each time, or lose what is sent along with it.
 
-use std::error::Error as _;
-
-use reqwest::{Method, Request, RequestBuilder};
+use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::operation::Operation;
+use super::request::Request;
 
 include!(concat!(env!("OUT_DIR"), "/stored.rs"));
 
 /// The shortest whole number that has more than 32 bits: 2,147,483,648.
 const MIN_LONG_DIGITS: usize = 10;
 
-/// Builds a request that a server can store; the error says why it cannot be built or stored.
-pub(super) fn build(operation: Operation, request: RequestBuilder) -> Result<Request, String> {
-    // For example, a value that JSON does not have.
-    let request = request.build().map_err(|error| {
-        let why = error
-            .source()
-            .map_or_else(String::new, |why| format!(": {why}"));
-        format!("the request cannot be built{why}")
-    })?;
-    check(operation, &request)?;
-    Ok(request)
-}
-
-/// Checks the URL, the body and the name of a new object.
-fn check(operation: Operation, request: &Request) -> Result<(), String> {
-    let url = request.url();
-    if [url.path(), url.query().unwrap_or_default()]
-        .iter()
-        .any(|part| part.contains("%00"))
-    {
+/// Checks the URL, the body and the name of a new object; the error says why a server cannot store them.
+pub(super) fn check(operation: Operation, request: &Request) -> Result<(), String> {
+    if request.url.as_str().contains("%00") {
         return Err("the URL has a NUL character, which PostgreSQL cannot store".to_owned());
     }
-    let Some(body) = request.body().and_then(reqwest::Body::as_bytes) else {
+    let Some(body) = &request.body else {
         return Ok(());
     };
     if is_suspect(body) {
         check_json(body)?;
     }
-    match request.method() {
-        &Method::POST => check_name(operation, body),
+    match request.method {
+        Method::POST => check_name(operation, body),
         _ => Ok(()),
     }
 }

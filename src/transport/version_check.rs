@@ -110,10 +110,11 @@ enum Found {
 
 /// Reads the version in one short attempt; `None` if there is no answer.
 async fn read_version(channel: &Channel) -> Option<Found> {
-    let url = format!("{}/admin/version", channel.api_url());
-    let request = channel.request_factory().get(url);
-    let mut call = RetryLoop::new(channel, request, READ_VERSION).ok()?;
-    let reply = match call.reply(&NoPrerequisites).await {
+    let requests = channel.requests();
+    let request = requests.get(format!("{}/admin/version", requests.base_path()));
+    let call = RetryLoop::new(channel, request, READ_VERSION).ok()?;
+    let (call, reply) = call.reply(&NoPrerequisites).await;
+    let reply = match reply {
         Ok(reply) => reply,
         // This includes a 502: the server may be starting behind a gateway.
         Err(error) if error.is_retryable() => return None,
@@ -122,7 +123,7 @@ async fn read_version(channel: &Channel) -> Option<Found> {
             return Some(Found::Compatible);
         }
     };
-    let server = reply.json::<String>(call.call()).ok();
+    let server = reply.json::<String>(&call).ok();
     let server = server.map(Response::into_inner).unwrap_or_default();
     match Compatibility::of(&server) {
         Compatibility::Compatible => {}

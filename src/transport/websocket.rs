@@ -91,8 +91,9 @@ impl Channel {
         let mut nonce = [0; 16];
         fastrand::fill(&mut nonce);
         let key = STANDARD.encode(nonce);
-        let request = self
-            .request_factory()
+        let connections = self.connections();
+        let http = connections.for_sockets(self.config())?;
+        let request = http
             .get(format!("{}{path}", self.api_url()))
             .header(CONNECTION, "Upgrade")
             .header(UPGRADE, "websocket")
@@ -111,8 +112,7 @@ impl Channel {
         }
         // A header that an interceptor sets overrides the client's own.
         let token = self.config().token(request.headers().get(AUTHORIZATION));
-        let connections = self.connections();
-        let http = connections.for_sockets(self.config())?;
+        self.add_headers(&mut request);
         let response = http.execute(request).await.map_err(|error| {
             let what =
                 connection_error::describe(&self.config().api_url, &error, &self.config().route);

@@ -46,8 +46,10 @@ impl Recorder {
             url = url.replace(&format!("{{{name}}}"), &value);
         }
         let method = Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?;
-        let http = self.upstream.raw().channel().request_factory();
-        let mut forwarded = http.request(method, url).query(&request.query);
+        let http = self.upstream.raw().channel().http_client();
+        let (http, headers) = http.map_err(|error| error.to_string())?;
+        let forwarded = http.request(method, url).headers(headers);
+        let mut forwarded = forwarded.query(&request.query);
         for name in ["content-type", "user-agent", "x-prefect-api-version"] {
             forwarded = forwarded.headers(
                 request
