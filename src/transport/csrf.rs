@@ -32,6 +32,8 @@ pub(super) struct Csrf {
     /// False for Prefect Cloud, which requires no tokens, and where the user has disabled them.
     enabled: bool,
     client_id: Uuid,
+    /// The same as a header.
+    client: HeaderValue,
     state: Arc<State>,
     fetches: SingleFlight<Result<Option<HeaderValue>, Arc<Error>>>,
 }
@@ -55,9 +57,11 @@ impl State {
 
 impl Csrf {
     pub(super) fn new(enabled: bool) -> Self {
+        let client_id = Uuid::new_v4();
         Self {
             enabled,
-            client_id: Uuid::new_v4(),
+            client_id,
+            client: HeaderValue::try_from(client_id.to_string()).expect("ASCII"),
             state: Arc::new(State {
                 required: AtomicBool::new(enabled),
                 token: Mutex::default(),
@@ -80,9 +84,8 @@ impl Csrf {
             error.context("no CSRF token can be fetched")
         })?;
         if let Some(value) = &value {
-            let client = HeaderValue::try_from(self.client_id.to_string()).expect("ASCII");
             request.headers_mut().insert(TOKEN, value.clone());
-            request.headers_mut().insert(CLIENT, client);
+            request.headers_mut().insert(CLIENT, self.client.clone());
         }
         Ok(value)
     }

@@ -58,9 +58,12 @@ pub(super) fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> 
     })
 }
 
+/// Room for the headers of a request, of which the SDK and reqwest set up to ten: a map that grows is built anew.
+const HEADERS: usize = 12;
+
 /// The headers of every request beside the `User-Agent`. The user's own override the defaults, credentials included.
 pub(super) fn headers(config: &Config) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(HEADERS);
     headers.insert(API_VERSION_HEADER, HeaderValue::from_static(API_VERSION));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     if let Some(authorization) = &config.authorization {
