@@ -1,5 +1,6 @@
 //! A proxy that injects faults between a client and a real server.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,9 +8,10 @@ use std::time::Duration;
 use fastrand::Rng;
 use prefect_sdk::{Client, ClientBuilder, RetryPolicy};
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::AbortHandle;
 
 use super::BUSY_TIMEOUT;
 use super::http::Message;
@@ -60,20 +62,30 @@ pub fn spoiling(seed: u64, spoilt: Arc<AtomicUsize>) -> impl FnMut(&Message) -> 
     }
 }
 
+/// How many requests are kept for tests to look at: an hour of them would not fit into the memory.
+const KEPT: usize = 1000;
+
 type Plan = Box<dyn FnMut(&Message) -> Fault + Send>;
 
-/// A proxy that applies to each request the fault that its plan returns.
+/// A proxy that applies to each request the fault that its plan returns. It takes no more connections when it is dropped.
 pub struct FaultProxy {
     pub url: String,
     shared: Arc<Shared>,
+    accepting: AbortHandle,
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
 }
 
 struct Shared {
     upstream: String,
     plan: Mutex<Plan>,
     refuse: Notify,
-    /// The requests delivered to the server.
-    delivered: Mutex<Vec<Message>>,
+    /// The last requests delivered to the server.
+    delivered: Mutex<VecDeque<Message>>,
 }
 
 impl FaultProxy {
@@ -92,10 +104,11 @@ impl FaultProxy {
             refuse: Notify::new(),
             delivered: Mutex::default(),
         });
-        tokio::spawn(accept(listener, Arc::clone(&shared)));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self {
             url: format!("http://{address}/{path}"),
             shared,
+            accepting: accepting.abort_handle(),
         }
     }
 
@@ -112,9 +125,10 @@ impl FaultProxy {
         Self::start(api_url, plan).await
     }
 
-    /// The requests delivered to the server so far.
+    /// The requests delivered to the server so far, [`KEPT`] at most.
     pub fn delivered(&self) -> Vec<Message> {
-        self.shared.delivered.lock().expect("not poisoned").clone()
+        let delivered = self.shared.delivered.lock().expect("not poisoned");
+        delivered.iter().cloned().collect()
     }
 
     /// The builder of a client that goes through the proxy. Its retries wait briefly, but long enough for
@@ -147,7 +161,8 @@ async fn accept(mut listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn converse(mut stream: TcpStream, shared: Arc<Shared>) {
+async fn converse(stream: TcpStream, shared: Arc<Shared>) {
+    let mut stream = BufReader::new(stream);
     while let Ok(Some(request)) = Message::read(&mut stream).await {
         let fault = (shared.plan.lock().expect("not poisoned"))(&request);
         match &fault {
@@ -181,12 +196,17 @@ async fn converse(mut stream: TcpStream, shared: Arc<Shared>) {
 }
 
 impl Shared {
+    fn note(&self, request: Message) {
+        let mut delivered = self.delivered.lock().expect("not poisoned");
+        if delivered.len() == KEPT {
+            delivered.pop_front();
+        }
+        delivered.push_back(request);
+    }
+
     async fn deliver(&self, request: &Message) -> std::io::Result<Message> {
-        self.delivered
-            .lock()
-            .expect("not poisoned")
-            .push(request.clone());
-        let mut server = TcpStream::connect(&self.upstream).await?;
+        self.note(request.clone());
+        let mut server = BufReader::new(TcpStream::connect(&self.upstream).await?);
         server.write_all(&request.bytes()).await?;
         let reply = Message::read(&mut server).await?;
         reply.ok_or_else(|| std::io::Error::other("the server closed the connection"))

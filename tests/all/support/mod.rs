@@ -1,12 +1,15 @@
 //! Support that the tests share: one real server for the whole binary, mock servers, proxies and clocks.
 
 mod clock;
+mod contention;
 mod counting;
 mod fault_proxy;
+mod findings;
 mod fixtures;
 mod flows;
 pub mod http;
 mod log;
+mod mixed_operations;
 mod postgres;
 mod python_worker;
 mod runtimes;
@@ -23,11 +26,14 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 pub use clock::{FakeClock, FastClock};
+pub use contention::{Contention, contend_if_asked, spoiling_slots};
 pub use counting::counting;
 pub use fault_proxy::{Fault, FaultProxy, spoiling};
+pub use findings::Findings;
 pub use fixtures::{a_deployment, a_flow, a_run};
 pub use flows::Flows;
 pub use log::{Log, subscribe};
+pub use mixed_operations::MixedOperations;
 pub use postgres::Postgres;
 pub use python_worker::{PythonWorker, python};
 pub use runtimes::{driven_runtime, idle_runtime};

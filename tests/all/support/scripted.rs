@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prefect_sdk::{Client, ClientBuilder};
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::http::Message;
@@ -153,7 +153,7 @@ async fn converse(mut stream: TcpStream, number: usize, script: Script, requests
     }
 }
 
-/// Writes a reply.
-pub async fn answer(stream: &mut TcpStream, step: &Step) {
-    stream.write_all(&step.bytes()).await.expect("written");
+/// Writes a reply, unless the client is gone.
+pub async fn answer(stream: &mut (impl AsyncWrite + Unpin), step: &Step) {
+    let _ = stream.write_all(&step.bytes()).await;
 }
