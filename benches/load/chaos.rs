@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
+use prefect_sdk::Result;
 use tokio::task::JoinHandle;
 
 use crate::cluster::Cluster;
@@ -15,6 +16,9 @@ const DOWN_FOR: std::ops::Range<u64> = 2..15;
 
 /// The balancer is restarted instead as often as one time in so many.
 const BALANCER_EVERY: u32 = 6;
+
+/// The wait after a start that has failed.
+const START_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Kills servers until it is ended.
 pub struct Chaos {
@@ -30,6 +34,18 @@ pub struct Done {
     failed: Vec<String>,
 }
 
+impl Done {
+    fn note(&mut self, result: Result<()>) -> bool {
+        let failed = result.err().map(|error| error.to_string());
+        if let Some(error) = &failed {
+            println!("{error}");
+        }
+        let is_done = failed.is_none();
+        self.failed.extend(failed);
+        is_done
+    }
+}
+
 impl Chaos {
     pub fn start(cluster: Arc<Cluster>, seed: u64) -> Self {
         let is_ending = Arc::new(AtomicBool::new(false));
@@ -41,19 +57,18 @@ impl Chaos {
                 if rng.u32(..BALANCER_EVERY) == 0 {
                     println!("the balancer is restarted");
                     let restarted = cluster.restart_balancer().await;
-                    done.failed.extend(restarted.err());
+                    done.note(restarted);
                     done.balancer_restarted += 1;
                     continue;
                 }
                 let server = rng.usize(..cluster.servers());
                 println!("server {server} is killed");
                 let killed = cluster.kill_server(server).await;
-                done.failed.extend(killed.err());
+                done.note(killed);
                 tokio::time::sleep(Duration::from_secs(rng.u64(DOWN_FOR))).await;
                 // On a busy machine it may take longer than the cluster waits.
-                while let Err(error) = cluster.start_server(server).await {
-                    println!("server {server}: {error}");
-                    done.failed.push(error);
+                while !done.note(cluster.start_server(server).await) {
+                    tokio::time::sleep(START_AGAIN_AFTER).await;
                 }
                 println!("server {server} is back");
                 done.servers_killed += 1;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use prefect_sdk::local_server::LocalCluster;
 use prefect_sdk::types::{DeploymentCreate, FlowCreate};
-use prefect_sdk::{Client, LocalServer, RetryPolicy};
+use prefect_sdk::{Client, ClientBuilder, Result, RetryPolicy};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::support::{counting, unique};
@@ -19,32 +21,39 @@ pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Several servers behind a balancer.
 pub struct Cluster {
-    servers: LocalServer,
+    servers: Mutex<LocalCluster>,
+    count: usize,
+    builder: ClientBuilder,
+    api_url: String,
     /// A client whose calls outlast all that is done to the servers: it prepares and checks.
     pub checker: Client,
 }
 
 impl Cluster {
     pub async fn start() -> Self {
-        let servers = LocalServer::start().await.expect("servers");
+        let servers = LocalCluster::start().await.expect("servers");
         let patient = RetryPolicy::default()
             .base_delay(Duration::from_millis(200))
             .max_delay(Duration::from_secs(5))
             .attempts(PATIENT_ATTEMPTS);
-        let checker = servers.client_builder().retry(patient).build();
+        let builder = servers.client_builder();
+        let checker = builder.clone().retry(patient).build();
         Self {
+            count: servers.server_urls().len(),
+            api_url: servers.api_url().to_owned(),
+            servers: Mutex::new(servers),
             checker: checker.expect("a client"),
-            servers,
+            builder,
         }
     }
 
     pub fn api_url(&self) -> &str {
-        self.servers.api_url()
+        &self.api_url
     }
 
     /// A client as a program has it, and the number of its requests.
     pub fn client(&self) -> (Client, Arc<AtomicUsize>) {
-        let (builder, requests) = counting(self.servers.client_builder(), |_| true);
+        let (builder, requests) = counting(self.builder.clone(), |_| true);
         (builder.build().expect("a client"), requests)
     }
 
@@ -57,26 +66,27 @@ impl Cluster {
         deployment.expect("a deployment").id
     }
 
+    /// How many servers there are.
     pub fn servers(&self) -> usize {
-        1
+        self.count
     }
 
-    pub async fn kill_server(&self, _number: usize) -> Result<(), String> {
-        Ok(())
+    pub async fn kill_server(&self, number: usize) -> Result<()> {
+        self.servers.lock().await.kill_server(number).await
     }
 
-    pub async fn start_server(&self, _number: usize) -> Result<(), String> {
-        Ok(())
+    pub async fn start_server(&self, number: usize) -> Result<()> {
+        self.servers.lock().await.start_server(number).await
     }
 
-    pub async fn restart_balancer(&self) -> Result<(), String> {
-        Ok(())
+    pub async fn restart_balancer(&self) -> Result<()> {
+        self.servers.lock().await.restart_balancer().await
     }
 
     pub async fn stop(self) {
         let ended = self.checker.shutdown(SHUTDOWN_TIMEOUT).await;
         ended.expect("nothing is left");
-        self.servers.stop().await.expect("stopped");
+        self.servers.into_inner().stop().await.expect("stopped");
     }
 }
 

@@ -1,6 +1,6 @@
 //! The options of a [`LocalCluster`], and its start.
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 
 use super::super::install::{self, Installation};
 use super::super::launch::{self, prefect};
@@ -103,8 +103,7 @@ impl LocalClusterBuilder {
         let version = self.each.wanted_version().to_owned();
         let wanted = prefect_with_redis(&version)?;
         let python = blocking(move || install::ensure(&wanted)).await?;
-        let (postgres, redis) =
-            futures_util::try_join!(Postgres::start(&python), Redis::start(&python))?;
+        let (postgres, redis) = try_join(Postgres::start(&python), Redis::start(&python)).await?;
         let settings = ServerSettings {
             env: self.environment(&postgres, &redis),
             auth_string: self.each.auth().map(str::to_owned),
@@ -120,7 +119,7 @@ impl LocalClusterBuilder {
             process.wait_until_logged(SERVICES_READY, 1).await?;
             Ok(process)
         };
-        let (others, services) = futures_util::try_join!(others, services)?;
+        let (others, services) = try_join(others, services).await?;
         let servers: Vec<_> = std::iter::once(first).chain(others).collect();
         let ports: Vec<_> = servers.iter().map(|server| server.port).collect();
         let balancer = Balancer::start(&python, self.each.wanted_port(), &ports).await?;
