@@ -31,6 +31,14 @@ async fn small_calls(client: &Client, calls: usize) {
     }
 }
 
+/// Posts a small body, one call after the other.
+async fn posts(client: &Client, calls: usize) {
+    for _ in 0..calls / 2 {
+        client.count().await;
+        client.create().await;
+    }
+}
+
 /// Makes this many calls, 64 at a time.
 async fn together(client: &Client, calls: usize) {
     let workers = (0..64).map(|_| {

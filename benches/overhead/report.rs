@@ -9,7 +9,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tokio::runtime::Runtime;
 
 use crate::clients::Client;
-use crate::{PAGES, holds, holds_together, pages, small_calls, together, words};
+use crate::{PAGES, holds, holds_together, pages, posts, small_calls, together, words};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -32,7 +32,7 @@ pub fn print(runtime: &Runtime, server: SocketAddr) {
     let clients = [Client::sdk(server), Client::raw(server)];
     println!("ratios to raw reqwest, medians of {ROUNDS} rounds by turns");
     println!(
-        "{:<28}{:>10}{:>10}{:>14}",
+        "{:<32}{:>10}{:>10}{:>14}",
         "", "latency", "CPU", "allocations"
     );
     let row = |name: &str, round: &dyn Fn(&Client)| {
@@ -56,7 +56,7 @@ pub fn print(runtime: &Runtime, server: SocketAddr) {
             ratios[ratios.len() / 2]
         };
         println!(
-            "{name:<28}{:>10.3}{:>10.3}{:>14.3}",
+            "{name:<32}{:>10.3}{:>10.3}{:>14.3}",
             ratio(&|cost| cost.latency.as_secs_f64()),
             ratio(&|cost| cost.cpu.as_secs_f64()),
             ratio(&|cost| cost.allocations as f64),
@@ -67,6 +67,9 @@ pub fn print(runtime: &Runtime, server: SocketAddr) {
     });
     row("500 calls, a run each", &|client| {
         runtime.block_on(small_calls(client, 500))
+    });
+    row("500 calls, a small body each", &|client| {
+        runtime.block_on(posts(client, 500))
     });
     row("64 in flight, 2000 calls", &|client| {
         runtime.block_on(together(client, 2000))

@@ -71,6 +71,9 @@ use request::RequestBuilder;
 use retry_loop::RetryLoop;
 use server_prerequisites::ServerPrerequisites;
 
+/// A call that is being sent, in its span.
+type Sending<'a> = Instrumented<BoxFuture<'a, (Call, Result<RawReply>)>>;
+
 /// Sends the calls of a client. Clones share everything but the retry policy and the timeout.
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
@@ -155,11 +158,7 @@ impl Transport {
 
     /// Sends a request: the part that does not depend on the type of the reply. It is boxed, because
     /// otherwise the future and the debug information of each operation would contain all of it.
-    fn reply(
-        &self,
-        request: RequestBuilder,
-        operation: Operation,
-    ) -> Result<(Span, Instrumented<BoxFuture<'_, (Call, Result<RawReply>)>>)> {
+    fn reply(&self, request: RequestBuilder, operation: Operation) -> Result<(Span, Sending<'_>)> {
         let call = RetryLoop::new(&self.channel, request, operation)?;
         let span = trace::span(call.call());
         let reply: BoxFuture<'_, _> = Box::pin(call.reply(&*self.prerequisites));

@@ -76,6 +76,7 @@ impl ReplayStrategy {
                 Some(true) => Self::Resend,
                 _ => Self::NeverInParts,
             },
+            // One with a key is not judged here.
             Idempotency::NotIdempotent | Idempotency::ByKey(_) => Self::Never,
             Idempotency::NotIdempotentInParts => Self::NeverInParts,
         }

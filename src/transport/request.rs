@@ -125,3 +125,43 @@ impl RequestFactory {
         RequestBuilder::new(method, url)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn get(api_url: &str, path: &str) -> RequestBuilder {
+        let requests = RequestFactory::new(Url::parse(api_url).expect("a URL"));
+        requests.get(format!("{}{path}", requests.base_path()))
+    }
+
+    #[test]
+    fn a_path_is_below_the_url_of_the_api_whatever_that_is() {
+        for api_url in ["http://h", "http://[::1]:4200/api", "https://h/a%20b/api"] {
+            for path in ["/hello", "/flows/", "/flows/name/a%3Fb%23%25%5C%C3%A9/x..y"] {
+                let request = get(api_url, path).build().expect("a request");
+                assert_eq!(request.url.as_str(), format!("{api_url}{path}"));
+            }
+        }
+        let request = get("http://h/api/", "/hello").build().expect("a request");
+        assert_eq!(request.url.as_str(), "http://h/api/hello");
+    }
+
+    #[test]
+    fn parameters_are_appended_and_no_parameter_leaves_no_question_mark() {
+        let request = get("http://h", "/x").query(&[("a", Some("b c")), ("d", None)]);
+        let request = request.query(&[("e", 1)]).build().expect("a request");
+        assert_eq!(request.url.query(), Some("a=b+c&e=1"));
+        let request = get("http://h", "/x").query(&[("d", None::<&str>)]);
+        assert_eq!(request.build().expect("a request").url.query(), None);
+    }
+
+    #[test]
+    fn what_json_does_not_have_is_refused_with_its_reason() {
+        let request = get("http://h", "/x").json(&BTreeMap::from([((), 1)]));
+        let why = request.build().expect_err("a key is a text");
+        assert_eq!(why, "the request cannot be built: key must be a string");
+    }
+}

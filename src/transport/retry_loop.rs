@@ -78,15 +78,12 @@ impl<'a> RetryLoop<'a> {
     }
 
     /// Sends the call and reads the whole reply.
-    pub(super) fn reply<P: Prerequisites>(
+    pub(super) async fn reply(
         mut self,
-        prerequisites: &P,
-    ) -> impl Future<Output = (Call, Result<RawReply>)> + Send {
-        // Not an `async fn`, whose future would hold the call twice.
-        async move {
-            let reply = self.run(BodyMode::Complete, prerequisites).await;
-            (self.context.call, reply.map(Outcome::into_reply))
-        }
+        prerequisites: &impl Prerequisites,
+    ) -> (Call, Result<RawReply>) {
+        let reply = self.run(BodyMode::Complete, prerequisites).await;
+        (self.context.call, reply.map(Outcome::into_reply))
     }
 
     /// Sends the call and returns the response, of whose body only the first part has been read: a reply that breaks
@@ -185,9 +182,10 @@ impl<'a> RetryLoop<'a> {
             return Err(context.deadline_passed());
         }
         context.channel.add_headers(&mut request);
-        // A client for replies has the timeout of its configuration.
+        // The connections have the timeout of the configuration; an interceptor must not set another.
         let timeout = context.timeout();
-        if body_mode == BodyMode::Complete && timeout != context.channel.config().timeout {
+        let is_other = timeout != context.channel.config().timeout || request.timeout().is_some();
+        if body_mode == BodyMode::Complete && is_other {
             *request.timeout_mut() = Some(timeout);
         }
         Ok((request, token))
