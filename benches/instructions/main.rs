@@ -1,4 +1,4 @@
-//! The instructions of a small call, counted by valgrind: the SDK against raw reqwest with hand-written serde structs,
+//! The instructions of a call, counted by valgrind: the SDK against raw reqwest with hand-written serde structs,
 //! gzip on in both.
 //!
 //! `cargo bench -p prefect-sdk-benches --bench instructions` needs valgrind. Each number is the difference between two processes, of
@@ -7,7 +7,7 @@
 //! `target/instructions/`.
 
 #[path = "../overhead/clients.rs"]
-#[allow(dead_code, reason = "pages and slots are measured elsewhere")]
+#[allow(dead_code, reason = "slots are measured elsewhere")]
 mod clients;
 #[path = "../decode/floor.rs"]
 mod floor;
@@ -21,15 +21,16 @@ use std::process::{Command, Stdio};
 use clients::Client;
 use uuid::Uuid;
 
-/// The calls of the first process, and those of the second.
-const FEW_CALLS: u64 = 100;
-const MANY_CALLS: u64 = 600;
+/// How many small calls the first process makes, and the second one.
+const SMALL_CALLS: [u64; 2] = [100, 600];
 
-const CALLS: [(&str, &str); 4] = [
-    ("hello", "GET, the reply is a word"),
-    ("read", "GET, the reply is a flow run"),
-    ("count", "POST, the reply is a number"),
-    ("create", "POST, the reply is a limit"),
+/// Each call, what it is, and how often the two processes make it.
+const CALLS: [(&str, &str, [u64; 2]); 5] = [
+    ("hello", "GET, the reply is a word", SMALL_CALLS),
+    ("read", "GET, the reply is a flow run", SMALL_CALLS),
+    ("count", "POST, the reply is a number", SMALL_CALLS),
+    ("create", "POST, the reply is a limit", SMALL_CALLS),
+    ("page", "POST, the reply is 200 flow runs", [4, 24]),
 ];
 
 fn main() {
@@ -57,7 +58,8 @@ fn make(call: &str, client: &str, calls: u64, server: SocketAddr) {
                 "hello" => drop(client.hello().await),
                 "read" => assert!(!client.read(&Uuid::nil()).await.is_nil()),
                 "count" => assert_eq!(client.count().await, 17),
-                _ => assert!(!client.create().await.is_nil()),
+                "create" => assert!(!client.create().await.is_nil()),
+                _ => assert_eq!(client.page(0).await, 200),
             }
         }
     });
@@ -71,21 +73,21 @@ fn compare() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/instructions");
     std::fs::create_dir_all(&folder).expect("a folder");
     let server = server::start();
-    println!("instructions of a call, from {FEW_CALLS} and {MANY_CALLS} calls");
-    println!("{:<32}{:>10}{:>10}{:>8}", "", "SDK", "raw", "ratio");
-    for (call, name) in CALLS {
+    println!("instructions of a call");
+    println!("{:<34}{:>10}{:>10}{:>8}", "", "SDK", "raw", "ratio");
+    for (call, name, [few, many]) in CALLS {
         let [sdk, raw] = ["sdk", "raw"].map(|client| {
-            let [few, many] = [FEW_CALLS, MANY_CALLS].map(|calls| {
+            let [less, more] = [few, many].map(|calls| {
                 let profile = folder.join(format!("{call}-{client}-{calls}.out"));
                 count(
                     &profile,
                     &[call, client, &calls.to_string(), &server.to_string()],
                 )
             });
-            (many - few) / (MANY_CALLS - FEW_CALLS)
+            (more - less) / (many - few)
         });
         let ratio = sdk as f64 / raw as f64;
-        println!("{name:<32}{sdk:>10}{raw:>10}{ratio:>8.3}");
+        println!("{name:<34}{sdk:>10}{raw:>10}{ratio:>8.3}");
     }
 }
 
