@@ -20,6 +20,8 @@ pub async fn run(cluster: &Cluster, count: usize, at_once: usize, seed: u64) -> 
     let (builder, requests) = counting(proxy.builder(), |_| true);
     let retry = RetryPolicy::default().base_delay(Duration::from_millis(50));
     let client = builder.retry(retry).build().expect("a client");
+    // A client that has reached no server yet takes a refused connection for a wrong address, and does not try again.
+    while client.admin().version().await.is_err() {}
     let operations = MixedOperations::prepare(&cluster.checker, client.clone()).await;
     let (flow, operations) = (operations.flow, Arc::new(operations));
 
