@@ -1,13 +1,19 @@
-//! The resident memory during the soak, and whether it is flat.
+//! The memory during the soak, and whether it is flat.
 
+use std::alloc::System;
 use std::collections::HashMap;
 use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::task::AbortHandle;
 
 use crate::figures::median;
+
+/// Resident memory also holds what the allocator keeps; what is allocated tells a leak from that.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -15,10 +21,10 @@ const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
 const GROWTH: f64 = 1.1;
 const GROWTH_MIB: f64 = 4.0;
 
-/// Samples of the resident memory, one a minute, until this is dropped.
+/// Samples of the memory of this process, one a minute, until this is dropped.
 pub struct Samples {
-    /// Of this process, in MiB.
-    own: Arc<Mutex<Vec<f64>>>,
+    /// What is resident, and what is allocated, in MiB.
+    own: Arc<Mutex<Vec<[f64; 2]>>>,
     sampling: AbortHandle,
 }
 
@@ -30,10 +36,13 @@ impl Samples {
         let sampling = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(SAMPLE_INTERVAL).await;
-                let [own, servers] = resident();
+                let ([own, servers], allocated) = (resident(), allocated());
                 let minutes = begun.elapsed().as_secs_f64() / 60.0;
-                println!("{minutes:5.1} min: memory {own:.1} MiB, servers {servers:.0} MiB");
-                samples.lock().expect("not poisoned").push(own);
+                println!(
+                    "{minutes:5.1} min: memory {own:.1} MiB, {allocated:.2} MiB allocated, servers {servers:.0} MiB"
+                );
+                let sample = [own, allocated];
+                samples.lock().expect("not poisoned").push(sample);
             }
         });
         Self {
@@ -49,12 +58,15 @@ impl Samples {
         if quarter == 0 {
             return ("too short to judge the memory".to_owned(), true);
         }
-        let second = median(&own[quarter..2 * quarter]);
-        let last = median(&own[own.len() - quarter..]);
+        let of = |kind: usize| {
+            let values: Vec<_> = own.iter().map(|sample| sample[kind]).collect();
+            let second = median(&values[quarter..2 * quarter]);
+            [second, median(&values[values.len() - quarter..])]
+        };
+        let ([second, last], [before, after]) = (of(0), of(1));
         let is_flat = last <= second * GROWTH + GROWTH_MIB;
         let line = format!(
-            "memory: {second:.1} MiB in the second quarter, {last:.1} MiB in the last: {:.3}",
-            last / second
+            "memory: {second:.1} MiB in the second quarter, {last:.1} MiB in the last; allocated {before:.2} and {after:.2}"
         );
         (line, is_flat)
     }
@@ -64,6 +76,13 @@ impl Drop for Samples {
     fn drop(&mut self) {
         self.sampling.abort();
     }
+}
+
+/// What this process has allocated, in MiB.
+fn allocated() -> f64 {
+    let stats = ALLOCATOR.stats();
+    let bytes = stats.bytes_allocated - stats.bytes_deallocated;
+    bytes as f64 / 1024.0 / 1024.0
 }
 
 /// The resident memory of this process and of its descendants (the servers), in MiB.
