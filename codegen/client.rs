@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use progenitor::{GenerationSettings, Generator, InterfaceStyle, TagStyle, TypeImpl};
 use quote::quote;
 use serde_json::Value;
+use syn::fold::{self, Fold};
 use syn::punctuated::Punctuated;
-use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ImplItem, ImplItemFn, Item, ReturnType, Stmt, parse_quote};
 
 use super::document::{operations, schemas};
+use super::emit::docs;
 use super::problem::{Problem, Result};
 
 /// The source text of the client.
@@ -43,8 +44,44 @@ pub fn client(document: &Value) -> Result<String> {
             format!("the document has {documented} operations, progenitor wrote {written}"),
         ));
     }
-    let file: syn::File = parse_quote! { #generated };
-    Ok(prettyplease::unparse(&file))
+    Ok(print(&generated))
+}
+
+/// The source text of the operations: docs, and a line for the signature and for each statement. (A formatter of
+/// Rust would be one more crate of every build.)
+fn print(operations: &syn::ItemImpl) -> String {
+    let mut out = String::from("#[allow(clippy::all)]\nimpl Client {\n");
+    for item in &operations.items {
+        let ImplItem::Fn(method) = item else {
+            continue;
+        };
+        for attribute in &method.attrs {
+            match doc_text(attribute) {
+                Some(text) => out.push_str(&docs::comment(&text, "    ")),
+                None => out.push_str(&format!("    {}\n", quote! { #attribute })),
+            }
+        }
+        let ImplItemFn { vis, sig, .. } = method;
+        out.push_str(&format!("    {} {{\n", quote! { #vis #sig }));
+        for statement in &method.block.stmts {
+            out.push_str(&format!("        {}\n", quote! { #statement }));
+        }
+        out.push_str("    }\n");
+    }
+    out.push_str("}\n");
+    out
+}
+
+/// The text of a doc comment.
+fn doc_text(attribute: &syn::Attribute) -> Option<String> {
+    let doc = attribute.meta.require_name_value().ok()?;
+    match &doc.value {
+        Expr::Lit(syn::ExprLit {
+            lit: syn::Lit::Str(text),
+            ..
+        }) if doc.path.is_ident("doc") => Some(text.value()),
+        _ => None,
+    }
 }
 
 fn settings(document: &Value) -> GenerationSettings {
@@ -114,11 +151,10 @@ fn route_through_transport(method: &mut ImplItemFn, paths: &BTreeMap<&str, &str>
         "()" => quote! { empty },
         _ => quote! { json },
     };
-    method.block = parse_quote! {{
+    method.block = EncodePath.fold_block(parse_quote! {{
         #url
         self.inner.#decode(#builder, Operation(#name, #path)).await
-    }};
-    EncodePath.visit_block_mut(&mut method.block);
+    }});
     Ok(())
 }
 
@@ -165,49 +201,51 @@ fn builder_only(expr: &Expr) -> Option<Expr> {
     if build.method != "build" {
         return None;
     }
-    let mut request = (*build.receiver).clone();
-    WithoutHeaders.visit_expr_mut(&mut request);
-    Some(request)
+    Some(WithoutHeaders.fold_expr((*build.receiver).clone()))
 }
 
 /// `request.header(..)` and `request.headers(..)` become `request`.
 struct WithoutHeaders;
 
-impl VisitMut for WithoutHeaders {
-    fn visit_expr_mut(&mut self, expr: &mut Expr) {
-        while let Expr::MethodCall(call) = expr {
-            if call.method != "header" && call.method != "headers" {
-                break;
-            }
-            *expr = (*call.receiver).clone();
+impl Fold for WithoutHeaders {
+    fn fold_expr(&mut self, mut expr: Expr) -> Expr {
+        loop {
+            expr = match expr {
+                Expr::MethodCall(call) if call.method == "header" || call.method == "headers" => {
+                    *call.receiver
+                }
+                expr => return fold::fold_expr(self, expr),
+            };
         }
-        visit_mut::visit_expr_mut(self, expr);
     }
 }
 
 /// `encode_path(&x)` in the URL becomes `segment(&x)?`.
 struct EncodePath;
 
-impl VisitMut for EncodePath {
-    fn visit_macro_mut(&mut self, call: &mut syn::Macro) {
+impl Fold for EncodePath {
+    fn fold_macro(&mut self, mut call: syn::Macro) -> syn::Macro {
         // The arguments of `format!` are opaque to the visitor. Arguments that do not parse are left
         // alone, and do not compile: `encode_path` is not imported.
         let arguments = call.parse_body_with(Punctuated::<Expr, syn::Token![,]>::parse_terminated);
-        if let Ok(mut arguments) = arguments {
-            arguments
-                .iter_mut()
-                .for_each(|argument| self.visit_expr_mut(argument));
+        if let Ok(arguments) = arguments {
+            let arguments = arguments
+                .into_iter()
+                .map(|argument| self.fold_expr(argument));
+            let arguments: Punctuated<Expr, syn::Token![,]> = arguments.collect();
             call.tokens = quote! { #arguments };
         }
+        call
     }
 
-    fn visit_expr_mut(&mut self, expr: &mut Expr) {
-        visit_mut::visit_expr_mut(self, expr);
-        if let Expr::Call(call) = expr
-            && matches!(&*call.func, Expr::Path(function) if function.path.is_ident("encode_path"))
-        {
-            let value = &call.args;
-            *expr = parse_quote! { segment(#value)? };
+    fn fold_expr(&mut self, expr: Expr) -> Expr {
+        match fold::fold_expr(self, expr) {
+            Expr::Call(call) if matches!(&*call.func, Expr::Path(function) if function.path.is_ident("encode_path")) =>
+            {
+                let value = &call.args;
+                parse_quote! { segment(#value)? }
+            }
+            expr => expr,
         }
     }
 }
