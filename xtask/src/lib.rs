@@ -6,6 +6,7 @@
 )]
 
 pub mod api;
+pub mod build_cost;
 pub mod check;
 #[path = "../../codegen/mod.rs"]
 pub mod codegen;

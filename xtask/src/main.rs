@@ -2,11 +2,15 @@
 
 use std::process::ExitCode;
 
-use xtask::{api, check, licences, package, release, root, structure, update};
+use xtask::build_cost::Subject;
+use xtask::{api, build_cost, check, licences, package, release, root, structure, update};
 
 const USAGE: &str = "\
 cargo xtask check       everything that CI runs: formatting, lints, structure, docs, and the README's tests
 cargo xtask api         writes the public API that is written by hand into xtask/api.txt, and says what changed
+cargo xtask build-cost [ROUNDS] what a program with the SDK costs to build, against programs by hand: CPU time, crates, size
+cargo xtask build-cost features [FEATURE..]
+                        the same for each feature, or for these
 cargo xtask licences    licences and origins of all dependencies
 cargo xtask package     the package as docs.rs builds it
 cargo xtask release     whether the version says what has changed for users since the last tag
@@ -21,6 +25,14 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["check"] => check::check(&root()),
         ["api"] => api::update(&root()),
+        ["build-cost"] => build_cost::measure(&root(), Subject::Floors(1)),
+        ["build-cost", "features", features @ ..] => {
+            build_cost::measure(&root(), Subject::Features(features))
+        }
+        ["build-cost", rounds] => match rounds.parse() {
+            Ok(rounds) => build_cost::measure(&root(), Subject::Floors(rounds)),
+            Err(_) => Err(USAGE.to_owned()),
+        },
         ["licences"] => licences::check(&root()),
         ["package"] => package::check(&root()),
         ["release"] => release::check(&root()),

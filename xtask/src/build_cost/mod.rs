@@ -1,0 +1,199 @@
+//! What a program pays for the SDK when it is built: crates, CPU time and size, against the same program by hand.
+
+mod programs;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::check::target;
+use programs::{Program, by_hand, sdk};
+
+/// What is measured.
+#[derive(Clone, Copy)]
+pub enum Subject<'a> {
+    /// The default features against programs by hand, so many times each.
+    Floors(usize),
+    /// The default features, and each feature in addition to them; or only these.
+    Features(&'a [&'a str]),
+}
+
+/// Builds the programs from nothing, in the folder of the target, and prints what each costs.
+///
+/// The SDK's lock file gives all of them the same versions. CPU time, unlike wall time, hardly depends on what
+/// else the machine does, and the ratios depend on it still less: programs are built in turn.
+pub fn measure(root: &Path, subject: Subject<'_>) -> Result<(), String> {
+    let folder = target(root)?.join("build-cost");
+    let (programs, rounds) = match subject {
+        Subject::Floors(rounds) => (
+            vec![by_hand("aws-lc"), by_hand("ring"), sdk(root, "default")?],
+            rounds,
+        ),
+        Subject::Features(&[]) => {
+            let each = programs::FEATURES.iter().map(|(feature, _)| *feature);
+            let each = std::iter::once("default").chain(each);
+            (
+                each.map(|feature| sdk(root, feature))
+                    .collect::<Result<_, _>>()?,
+                1,
+            )
+        }
+        Subject::Features(features) => {
+            let each = features.iter().map(|feature| sdk(root, feature));
+            (each.collect::<Result<_, _>>()?, 1)
+        }
+    };
+    for program in &programs {
+        program.write(root, &folder)?;
+    }
+    println!("| Program | Crates | Units | Debug, CPU s | Release, CPU s | Size, stripped, MB |");
+    println!("|---|---|---|---|---|---|");
+    let mut costs: Vec<Vec<Cost>> = programs.iter().map(|_| Vec::new()).collect();
+    for _ in 0..rounds {
+        for (program, costs) in programs.iter().zip(&mut costs) {
+            let cost = Cost::of(program, &folder)?;
+            println!("{}", cost.row(&program.name));
+            costs.push(cost);
+        }
+    }
+    if let Subject::Floors(_) = subject {
+        print_ratios(&programs, &costs);
+    }
+    Ok(())
+}
+
+/// The medians of the last program against those of the others.
+fn print_ratios(programs: &[Program], costs: &[Vec<Cost>]) {
+    let Some(((_, floors), own)) = programs.split_last().zip(costs.last()) else {
+        return;
+    };
+    for (floor, costs) in floors.iter().zip(costs) {
+        let ratio = |figure: fn(&Cost) -> f64| median(own, figure) / median(costs, figure);
+        println!(
+            "against {}: debug {:.2}, release {:.2}; {:+.2} MB",
+            floor.name,
+            ratio(|cost| cost.debug),
+            ratio(|cost| cost.release),
+            median(own, |cost| cost.megabytes) - median(costs, |cost| cost.megabytes),
+        );
+    }
+}
+
+fn median(costs: &[Cost], figure: fn(&Cost) -> f64) -> f64 {
+    let mut figures: Vec<f64> = costs.iter().map(figure).collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// What one program costs.
+struct Cost {
+    crates: usize,
+    /// What cargo calls so: also a build script is one, and its run another.
+    units: usize,
+    /// CPU seconds of a cold build.
+    debug: f64,
+    release: f64,
+    /// The stripped release program.
+    megabytes: f64,
+}
+
+impl Cost {
+    fn of(program: &Program, folder: &Path) -> Result<Self, String> {
+        let debug = build(&folder.join(&program.name), "")?;
+        let release = build(&folder.join(&program.name), "--release")?;
+        let size = std::fs::metadata(&release.executable).map_err(|error| error.to_string())?;
+        Ok(Self {
+            crates: debug.crates,
+            units: debug.units,
+            debug: debug.seconds,
+            release: release.seconds,
+            megabytes: size.len() as f64 / 1e6,
+        })
+    }
+
+    fn row(&self, name: &str) -> String {
+        format!(
+            "| {name} | {} | {} | {:.1} | {:.1} | {:.2} |",
+            self.crates, self.units, self.debug, self.release, self.megabytes
+        )
+    }
+}
+
+/// One cold build.
+struct Build {
+    crates: usize,
+    units: usize,
+    seconds: f64,
+    executable: PathBuf,
+}
+
+/// Builds the program in a folder from nothing.
+fn build(folder: &Path, profile: &str) -> Result<Build, String> {
+    let target = folder.join("target");
+    if target.exists() {
+        std::fs::remove_dir_all(&target)
+            .map_err(|error| format!("{}: {error}", target.display()))?;
+    }
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    // `times` prints the CPU time of the shell, and in a second line that of all that it has started.
+    let script =
+        format!("cargo build --quiet --locked --message-format=json {profile} && LC_ALL=C times");
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_INCREMENTAL", "0")
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(failed)?;
+    if !output.status.success() {
+        return Err(format!("{} cannot be built", folder.display()));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages: Vec<serde_json::Value> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let with_reason = |reason: &'static str| {
+        messages
+            .iter()
+            .filter(move |message| message["reason"] == reason)
+    };
+    let packages: std::collections::BTreeSet<_> = with_reason("compiler-artifact")
+        .filter_map(|message| message["package_id"].as_str())
+        .collect();
+    let executable = with_reason("compiler-artifact")
+        .find_map(|message| message["executable"].as_str())
+        .ok_or_else(|| format!("{} has no program", folder.display()))?;
+    Ok(Build {
+        crates: packages.len() - 1,
+        units: with_reason("compiler-artifact").count()
+            + with_reason("build-script-executed").count(),
+        seconds: text
+            .lines()
+            .last()
+            .and_then(cpu_seconds)
+            .ok_or("bash's `times` did not print two times")?,
+        executable: executable.into(),
+    })
+}
+
+/// The sum of a line `1m2.345s 0m6.789s`.
+fn cpu_seconds(line: &str) -> Option<f64> {
+    let mut sum = 0.0;
+    for time in line.split_whitespace() {
+        let (minutes, seconds) = time.strip_suffix('s')?.split_once('m')?;
+        sum += minutes.parse::<f64>().ok()? * 60.0 + seconds.parse::<f64>().ok()?;
+    }
+    Some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cpu_seconds;
+
+    #[test]
+    fn the_times_of_bash_are_added() {
+        assert_eq!(cpu_seconds("1m2.500s 0m6.250s"), Some(68.75));
+        assert_eq!(cpu_seconds("what"), None);
+    }
+}
