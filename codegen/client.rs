@@ -130,6 +130,8 @@ fn route_through_transport(method: &mut ImplItemFn, paths: &BTreeMap<&str, &str>
     };
     let reply = reply_type(output).ok_or_else(|| unexpected("the return type"))?;
     method.sig.output = parse_quote! { -> crate::Result<Response<#reply>> };
+    // Only programs that call the operation compile it.
+    method.attrs.push(parse_quote! { #[inline] });
 
     // `let url = …`, the header map, `let request = …`, and then code that the transport replaces.
     let bound = |name: &str| {

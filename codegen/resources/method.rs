@@ -35,7 +35,7 @@ pub fn write(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> R
             };
             let docs = docs::of(scope, method, operation, &arguments, Example::Bulk(given))?;
             return Ok(format!(
-                "{docs}pub fn {name}(self{signature}) -> Bulk<'a, {request}> {{\n    Bulk::new(self.client, {request}::new({passed}))\n}}\n"
+                "{docs}#[inline]\npub fn {name}(self{signature}) -> Bulk<'a, {request}> {{\n    Bulk::new(self.client, {request}::new({passed}))\n}}\n"
             ));
         }
         Kind::Query(request) | Kind::Parameters(request) => {
@@ -49,7 +49,7 @@ pub fn write(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> R
                 });
             let within = within.collect::<Vec<_>>().join(" ");
             return Ok(format!(
-                "{docs}pub fn {name}(self{free}) -> Query<'a, {request}> {{\n    Query::new(self.client, ({within}), {request}::new())\n}}\n"
+                "{docs}#[inline]\npub fn {name}(self{free}) -> Query<'a, {request}> {{\n    Query::new(self.client, ({within}), {request}::new())\n}}\n"
             ));
         }
     }
@@ -79,7 +79,7 @@ pub fn write(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> R
     let id = operation.id()?;
     let passed = passed.join(", ");
     let mut out = format!(
-        "{docs}pub async fn {name}(self{signature}) -> Result<{reply}> {{\n    self.client.raw().{id}({passed}).await.map({end})\n}}\n"
+        "{docs}#[inline]\npub async fn {name}(self{signature}) -> Result<{reply}> {{\n    self.client.raw().{id}({passed}).await.map({end})\n}}\n"
     );
     if name.starts_with("get") && reply != "()" {
         let names: Vec<_> = arguments
@@ -90,7 +90,7 @@ pub fn write(scope: &Scope<'_>, method: &Method, operation: &Operation<'_>) -> R
         let call = format!("{name}_opt");
         let docs = docs::of_opt(scope, method, operation, &arguments, &call)?;
         out.push_str(&format!(
-            "{docs}pub async fn {call}(self{signature}) -> Result<Option<{reply}>> {{\n    none_if_missing(self.{name}({}).await)\n}}\n",
+            "{docs}#[inline]\npub async fn {call}(self{signature}) -> Result<Option<{reply}>> {{\n    none_if_missing(self.{name}({}).await)\n}}\n",
             names.join(", ")
         ));
     }

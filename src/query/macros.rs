@@ -6,6 +6,7 @@ macro_rules! list {
         impl ListRequest for $request {
             type Item = $item;
 
+            #[inline]
             fn page(
                 mut self,
                 raw: Arc<raw::Client>,
@@ -26,6 +27,7 @@ macro_rules! list {
             type PathParams = ($($ty,)*);
             type Output = Vec<$item>;
 
+            #[inline]
             fn send(
                 self,
                 raw: Arc<raw::Client>,
@@ -48,6 +50,7 @@ macro_rules! pages {
             const STREAM_PAGE_SIZE: Option<usize> = None;
             const PAGE_SIZE_MAY_CHANGE: bool = false;
 
+            #[inline]
             fn page(
                 mut self,
                 raw: Arc<raw::Client>,
@@ -69,6 +72,7 @@ macro_rules! pages {
             type PathParams = ($($ty,)*);
             type Output = $reply;
 
+            #[inline]
             fn send(
                 mut self,
                 raw: Arc<raw::Client>,
@@ -93,6 +97,7 @@ macro_rules! count {
             type PathParams = ();
             type Output = $reply;
 
+            #[inline]
             fn send(
                 self,
                 raw: Arc<raw::Client>,
@@ -124,6 +129,7 @@ macro_rules! parameters {
         }
 
         impl $request {
+            #[inline]
             pub(crate) fn new() -> Self {
                 Self::default()
             }
@@ -133,6 +139,7 @@ macro_rules! parameters {
             type PathParams = ($($held_ty,)*);
             type Output = $reply;
 
+            #[inline]
             fn send(
                 self,
                 raw: Arc<raw::Client>,

@@ -36,6 +36,7 @@ macro_rules! object {
         impl $name {
             /// Creates a value with only the required fields.
             #[allow(clippy::too_many_arguments, reason = "all of them are required")]
+            #[inline]
             pub fn new($($argument: object!(@argument $($argument_ty)*)),*) -> Self {
                 Self {
                     $($field: object!(@init $kind $field $($ty)*),)*
@@ -73,6 +74,7 @@ macro_rules! object {
         }
 
         impl ::std::fmt::Debug for $name {
+            #[inline]
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 let mut out = f.debug_struct(stringify!($name));
                 $(
@@ -89,6 +91,7 @@ macro_rules! object {
         }
 
         impl wire::Member for $name {
+            #[inline]
             fn undeclared(&self) -> usize {
                 self.extra.len()
             }
@@ -258,6 +261,7 @@ macro_rules! object {
 
     (@default $name:ident) => {
         impl Default for $name {
+            #[inline]
             fn default() -> Self {
                 Self::new()
             }

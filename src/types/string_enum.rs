@@ -23,6 +23,7 @@ macro_rules! string_enum {
             pub const KNOWN: &'static [Self] = &[$(Self::$variant),*];
 
             /// The text on the wire.
+            #[inline]
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $value,)*
@@ -34,6 +35,7 @@ macro_rules! string_enum {
         impl ::std::str::FromStr for $name {
             type Err = ::std::convert::Infallible;
 
+            #[inline]
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 Ok(match text {
                     $($value => Self::$variant,)*
@@ -43,6 +45,7 @@ macro_rules! string_enum {
         }
 
         impl wire::Member for $name {
+            #[inline]
             fn undeclared(&self) -> usize {
                 usize::from(matches!(self, Self::Unknown(_)))
             }
@@ -67,6 +70,7 @@ macro_rules! string_enum {
 
         impl $name {
             /// The text on the wire.
+            #[inline]
             pub const fn as_str(&self) -> &'static str {
                 match self {
                     $(Self::$variant => $value,)*
@@ -77,6 +81,7 @@ macro_rules! string_enum {
         impl ::std::str::FromStr for $name {
             type Err = UnknownValue;
 
+            #[inline]
             fn from_str(text: &str) -> Result<Self, UnknownValue> {
                 match text {
                     $($value => Ok(Self::$variant),)*
@@ -92,12 +97,14 @@ macro_rules! string_enum {
 
     (@common $name:ident) => {
         impl AsRef<str> for $name {
+            #[inline]
             fn as_ref(&self) -> &str {
                 self.as_str()
             }
         }
 
         impl ::std::fmt::Display for $name {
+            #[inline]
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.pad(self.as_str())
             }

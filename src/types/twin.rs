@@ -19,6 +19,7 @@ macro_rules! twin {
              back from there."
         )]
         impl From<$other> for $name {
+            #[inline]
             fn from(other: $other) -> Self {
                 #[allow(unused_mut, reason = "one of the types may have all fields of the other")]
                 let mut extra = other.extra;

@@ -107,6 +107,7 @@ macro_rules! union {
 
         impl $name {
             /// The member that leaves the least of the value undeclared; the first one if several do.
+            #[inline]
             fn guess(json: Json) -> Self {
                 let Some(level) = union::Level::enter() else {
                     return Self::Unknown(json);
@@ -127,6 +128,7 @@ macro_rules! union {
 
         $(
             impl From<$ty> for $name {
+                #[inline]
                 fn from(member: $ty) -> Self {
                     Self::$variant(member)
                 }
@@ -134,6 +136,7 @@ macro_rules! union {
         )*
 
         impl wire::Member for $name {
+            #[inline]
             fn undeclared(&self) -> usize {
                 match self {
                     $(Self::$variant(member) => wire::Member::undeclared(member),)*
