@@ -55,6 +55,7 @@
 //! ```
 
 mod field;
+mod fields;
 mod finite;
 mod json;
 mod number;

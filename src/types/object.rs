@@ -78,9 +78,7 @@ macro_rules! object {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 let mut out = f.debug_struct(stringify!($name));
                 $(
-                    if object!(@present $kind self $field) {
-                        out.field(stringify!($field), object!(@shown $secrecy $kind self $field $($ty)*));
-                    }
+                    object!(@show $secrecy $kind out self $field $($ty)*);
                 )*
                 // The values may be secrets that only a newer server knows.
                 if !self.extra.is_empty() {
@@ -99,17 +97,9 @@ macro_rules! object {
 
         impl ::serde::Serialize for $name {
             fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                use ::serde::ser::SerializeMap as _;
-                let mut map = serializer.serialize_map(None)?;
-                $(
-                    if object!(@present $kind self $field) {
-                        map.serialize_entry($key, object!(@wire $kind self $field $($ty)*))?;
-                    }
-                )*
-                for (key, value) in &self.extra {
-                    map.serialize_entry(key, value)?;
-                }
-                map.end()
+                let mut entries = fields::Entries::new(serializer);
+                $(object!(@write $kind entries $key self $field $($ty)*);)*
+                entries.end(&self.extra)
             }
         }
 
@@ -130,13 +120,12 @@ macro_rules! object {
                     ) -> Result<$name, A::Error> {
                         $(let mut $field: Option<object!(@type $kind $($ty)*)> = None;)*
                         let mut extra = BTreeMap::new();
-                        while let Some(wire::Text(key)) = map.next_key()? {
-                            match &*key {
-                                $($key => $field = Some(object!(@read $kind map $($ty)*)),)*
-                                _ => {
-                                    extra.insert(key.into_owned(), map.next_value()?);
-                                }
-                            }
+                        while let Some(key) = map.next_key::<wire::Text<'_>>()? {
+                            let read = match &*key.0 {
+                                $($key => object!(@read $kind map $field $($ty)*),)*
+                                _ => fields::read_undeclared(&mut map, key, &mut extra),
+                            };
+                            read?;
                         }
                         Ok($name {
                             $($field: object!(@missing $kind $key $field),)*
@@ -269,39 +258,62 @@ macro_rules! object {
     };
     (@default $name:ident $($argument:ident)+) => {};
 
-    (@present required $this:ident $field:ident) => { true };
-    (@present $kind:ident $this:ident $field:ident) => { wire::Presence::is_present(&$this.$field) };
-
-    (@shown secret $kind:ident $this:ident $field:ident $($ty:tt)*) => { &wire::Redacted };
-    (@shown open constant $this:ident $field:ident $value:literal) => { &$value };
-    (@shown open $kind:ident $this:ident $field:ident $($ty:tt)*) => { &$this.$field };
-
-    (@wire constant $this:ident $field:ident $value:literal) => { $value };
-    (@wire required $this:ident $field:ident DateTime<Utc>) => { &wire::Time(&$this.$field) };
-    (@wire $kind:ident $this:ident $field:ident DateTime<Utc>) => {
-        &$this.$field.as_ref().map(wire::Time)
+    (@show secret required $out:ident $this:ident $field:ident $($ty:tt)*) => {
+        $out.field(stringify!($field), &wire::Redacted)
     };
-    (@wire $kind:ident $this:ident $field:ident $($ty:tt)*) => { &$this.$field };
-
-    (@read constant $map:ident $value:literal) => {{
-        let wire::Text(tag) = $map.next_value()?;
-        if tag != $value {
-            let unexpected = ::serde::de::Unexpected::Str(&tag);
-            return Err(::serde::de::Error::invalid_value(unexpected, &concat!("the tag ", $value)));
-        }
-        Tag::SENT
-    }};
-    (@read required $map:ident i64) => { $map.next_value::<wire::Integer>()?.0 };
-    (@read optional $map:ident i64) => { $map.next_value::<Option<wire::Integer>>()?.map(|i| i.0) };
-    (@read nullable $map:ident i64) => {
-        Field::from($map.next_value::<Option<wire::Integer>>()?.map(|i| i.0))
+    (@show secret $kind:ident $out:ident $this:ident $field:ident $($ty:tt)*) => {
+        fields::show_as(&mut $out, stringify!($field), &$this.$field, &wire::Redacted)
     };
-    (@read value_only $map:ident i64) => { object!(@read nullable $map i64) };
-    (@read json $map:ident $($ty:tt)*) => { Some($map.next_value()?) };
-    (@read $kind:ident $map:ident $($ty:tt)*) => { $map.next_value()? };
+    (@show open required $out:ident $this:ident $field:ident $($ty:tt)*) => {
+        $out.field(stringify!($field), &$this.$field)
+    };
+    (@show open constant $out:ident $this:ident $field:ident $value:literal) => {
+        fields::show_as(&mut $out, stringify!($field), &$this.$field, &$value)
+    };
+    (@show open $kind:ident $out:ident $this:ident $field:ident $($ty:tt)*) => {
+        fields::show(&mut $out, stringify!($field), &$this.$field)
+    };
+
+    (@write constant $entries:ident $key:literal $this:ident $field:ident $value:literal) => {
+        $entries.put_as($key, &$this.$field, $value)
+    };
+    (@write required $entries:ident $key:literal $this:ident $field:ident DateTime<Utc>) => {
+        $entries.put($key, &wire::Time(&$this.$field))
+    };
+    (@write $kind:ident $entries:ident $key:literal $this:ident $field:ident DateTime<Utc>) => {
+        $entries.put_as($key, &$this.$field, &$this.$field.as_ref().map(wire::Time))
+    };
+    (@write required $entries:ident $key:literal $this:ident $field:ident $($ty:tt)*) => {
+        $entries.put($key, &$this.$field)
+    };
+    (@write $kind:ident $entries:ident $key:literal $this:ident $field:ident $($ty:tt)*) => {
+        $entries.put_present($key, &$this.$field)
+    };
+
+    (@read constant $map:ident $field:ident $value:literal) => {
+        fields::read_tag(&mut $map, $value, &mut $field)
+    };
+    (@read required $map:ident $field:ident i64) => {
+        fields::read_integer(&mut $map, &mut $field)
+    };
+    (@read optional $map:ident $field:ident i64) => {
+        fields::read_optional_integer(&mut $map, &mut $field)
+    };
+    (@read nullable $map:ident $field:ident i64) => {
+        fields::read_optional_integer(&mut $map, &mut $field)
+    };
+    (@read value_only $map:ident $field:ident i64) => {
+        fields::read_optional_integer(&mut $map, &mut $field)
+    };
+    (@read json $map:ident $field:ident $($ty:tt)*) => {
+        fields::read_json(&mut $map, &mut $field)
+    };
+    (@read $kind:ident $map:ident $field:ident $($ty:tt)*) => {
+        fields::read(&mut $map, &mut $field)
+    };
 
     (@missing required $key:literal $field:ident) => {
-        $field.ok_or_else(|| ::serde::de::Error::missing_field($key))?
+        fields::required($key, $field)?
     };
     (@missing constant $key:literal $field:ident) => { $field.unwrap_or(Tag::ABSENT) };
     (@missing $kind:ident $key:literal $field:ident) => { $field.unwrap_or_default() };
