@@ -58,9 +58,7 @@ impl Postgres {
 
     /// Ends its connections and transactions, and starts it again with its data.
     pub(super) async fn restart(&self) -> Result<()> {
-        let starts = self.process.log().matches(READY).count();
-        self.process.restart().await?;
-        self.process.wait_until_logged(READY, starts + 1).await
+        self.process.restart(READY).await
     }
 
     /// The URL that a Prefect server connects to.

@@ -152,10 +152,12 @@ impl Process {
         self.order("stop").await
     }
 
-    /// Ends the program in an orderly way, and starts it again in the same folder.
-    pub(super) async fn restart(&self) -> Result<()> {
+    /// Ends the program in an orderly way, starts it again in the same folder, and waits until it logs this.
+    pub(super) async fn restart(&self, ready: &str) -> Result<()> {
+        let starts = self.log().matches(ready).count();
         self.end().await?;
-        self.start_again().await
+        self.start_again().await?;
+        self.wait_until_logged(ready, starts + 1).await
     }
 
     /// Starts the program after [`kill`](Self::kill); it does nothing if the program is running.

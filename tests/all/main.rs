@@ -8,7 +8,6 @@ mod error;
 mod examples;
 mod flow;
 mod local_server;
-mod postgres;
 mod query;
 mod reliability;
 mod resources;

@@ -1,10 +1,8 @@
 //! The balancer of a cluster: Caddy.
 
 use std::fs;
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use super::super::launch::on_free_port;
 use super::super::process::{Process, new_home};
@@ -47,17 +45,13 @@ impl Balancer {
 
     /// Closes all connections, and starts it again.
     pub(super) async fn restart(&self) -> Result<()> {
-        self.process.restart().await?;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            self.process.check_alive()?;
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
+        self.process.restart(READY).await
     }
 }
 
 /// Requests go to the servers in turn. One that no server has accepted goes to the next; one that was sent to a
-/// server that then failed is a 502, because it may have been executed.
+/// server that then failed is a 502, because it may have been executed. Connections are not kept as long as the servers
+/// keep them (5 s), because a request on one that is just being closed would be a 502, too.
 fn configuration(port: u16, servers: &[u16]) -> String {
     let servers: Vec<_> = servers
         .iter()
@@ -78,6 +72,9 @@ http://:{port} {{
         lb_try_duration 5s
         lb_try_interval 100ms
         fail_duration 1s
+        transport http {{
+            keepalive 2s
+        }}
     }}
 }}
 "

@@ -35,8 +35,6 @@ impl Redis {
 
     /// Starts it again, empty.
     pub(super) async fn restart(&self) -> Result<()> {
-        let starts = self.process.log().matches(READY).count();
-        self.process.restart().await?;
-        self.process.wait_until_logged(READY, starts + 1).await
+        self.process.restart(READY).await
     }
 }

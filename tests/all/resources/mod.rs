@@ -5,7 +5,7 @@ mod definitions;
 mod deployments;
 mod ensure;
 mod ensured;
-mod events;
+pub mod events;
 mod flow_runs;
 mod handwritten;
 mod missing;

@@ -8,19 +8,16 @@ mod findings;
 mod fixtures;
 mod flows;
 pub mod http;
+pub mod live;
 mod log;
 mod mixed_operations;
-mod postgres;
 mod python_worker;
 mod runtimes;
 mod scripted;
 mod tls_proxy;
 mod websocket_proxy;
 
-use std::time::Duration;
-
-use prefect_sdk::{Client, ClientBuilder, LocalServer};
-use tokio::sync::OnceCell;
+use prefect_sdk::{Client, ClientBuilder};
 use uuid::Uuid;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -32,52 +29,14 @@ pub use fault_proxy::{Fault, FaultProxy, spoiling};
 pub use findings::Findings;
 pub use fixtures::{a_deployment, a_flow, a_run};
 pub use flows::Flows;
+pub use live::{BUSY_TIMEOUT, live, live_builder, live_server};
 pub use log::{Log, subscribe};
 pub use mixed_operations::MixedOperations;
-pub use postgres::Postgres;
 pub use python_worker::{PythonWorker, python};
 pub use runtimes::{driven_runtime, idle_runtime};
 pub use scripted::{Scripted, Step, answer, flow, refusal, reply};
 pub use tls_proxy::{Authority, ForwardProxy, certificate_for};
 pub use websocket_proxy::{SocketMode, WebSocketProxy};
-
-/// How long a request to the real server may take: all tests share it, and a busy machine does not make one fail.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(600);
-
-/// A client of the real server: `PREFECT_TEST_API_URL`, or one that the first test starts.
-///
-/// The server is never dropped; it stops when the test binary ends.
-pub async fn live() -> Client {
-    live_builder().await.build().expect("a client of it")
-}
-
-/// The builder of the client that [`live`] returns.
-pub async fn live_builder() -> ClientBuilder {
-    let builder = match std::env::var("PREFECT_TEST_API_URL") {
-        Ok(url) => Client::builder().api_url(url),
-        Err(_) => live_server().await.client_builder(),
-    };
-    builder.timeout(BUSY_TIMEOUT)
-}
-
-/// The server that the first test starts: on SQLite, or with `PREFECT_SDK_TEST_DATABASE=postgres` on PostgreSQL.
-pub async fn live_server() -> &'static LocalServer {
-    static SERVER: OnceCell<LocalServer> = OnceCell::const_new();
-    static POSTGRES: OnceCell<Postgres> = OnceCell::const_new();
-    let start = || async {
-        let database = std::env::var("PREFECT_SDK_TEST_DATABASE");
-        let builder = match database.as_deref() {
-            Ok("postgres") => {
-                let postgres = POSTGRES.get_or_init(Postgres::start).await;
-                LocalServer::builder().database_url(postgres.url())
-            }
-            Ok(other) => panic!("PREFECT_SDK_TEST_DATABASE={other}: only postgres is known"),
-            Err(_) => LocalServer::builder(),
-        };
-        builder.start().await.expect("a server")
-    };
-    SERVER.get_or_init(start).await
-}
 
 /// A name that no other test uses.
 pub fn unique(prefix: &str) -> String {

@@ -1,4 +1,4 @@
 //! Emitting events, and subscribing to them.
 
 mod emitter;
-mod subscription;
+pub mod subscription;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::support::{SocketMode, WebSocketProxy, live, live_builder, unique};
 
 /// A client that cannot read the events that were stored, once it is told so: what it receives comes over the socket.
-fn without_stored_events(builder: ClientBuilder) -> (Client, Arc<AtomicBool>) {
+pub fn without_stored_events(builder: ClientBuilder) -> (Client, Arc<AtomicBool>) {
     let live_only = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&live_only);
     let builder = builder.interceptor(move |request: &mut reqwest::Request| {
@@ -33,7 +33,7 @@ fn without_stored_events(builder: ClientBuilder) -> (Client, Arc<AtomicBool>) {
 }
 
 /// Emits events until one has come, which only those do that are emitted after the socket was opened.
-async fn is_live(emitter: &Client, events: &mut Subscription, name: &str) {
+pub async fn is_live(emitter: &Client, events: &mut Subscription, name: &str) {
     for number in 0..600 {
         emit(emitter, name, number..number + 1).await;
         let next = tokio::time::timeout(Duration::from_millis(200), events.next()).await;
@@ -62,7 +62,7 @@ async fn emit(client: &Client, name: &str, numbers: std::ops::Range<usize>) {
     client.events().create(events).await.expect("recorded");
 }
 
-async fn subscribe(client: &Client, name: &str) -> Subscription {
+pub async fn subscribe(client: &Client, name: &str) -> Subscription {
     let subscription = client.events().subscribe().name(name).start().await;
     let subscription = subscription.expect("begun");
     // The socket is opened in the background.

@@ -317,9 +317,10 @@ async fn many_waiters_share_a_socket_and_few_requests() {
         start.elapsed().as_secs_f64(),
     );
     println!("{requests} requests in {seconds:.1} s");
-    // One for each end would be 200.
+    // One for each end would be 200. There are five a second at most, if the ends come one by one, as they do from
+    // several servers.
     assert!(
-        (requests as f64) < 25.0 + seconds,
+        (requests as f64) < 25.0 + 5.0 * seconds,
         "{requests} in {seconds}"
     );
     assert_eq!(websocket_proxy.sockets(), 1);
