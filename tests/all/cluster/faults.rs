@@ -138,7 +138,7 @@ async fn a_server_of_another_version_takes_its_part_of_the_work() {
         set.expect("set");
         let slot = client.concurrency(&limit).acquire().await.expect("a slot");
         slot.release().await.expect("given back");
-        let event = json!({"occurred": chrono::Utc::now(), "event": unique("skew"),
+        let event = json!({"occurred": chrono::Utc::now(), "event": unique("skew"), "id": uuid::Uuid::new_v4(),
             "resource": {"prefect.resource.id": "test.skew"}});
         let event: Event = serde_json::from_value(event).expect("an event");
         client.events().emit(event).await.expect("emitted");

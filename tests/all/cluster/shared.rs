@@ -45,6 +45,8 @@ async fn what_one_server_has_written_is_read_from_the_others() {
 
 /// Sends a request that needs a token, and returns the status.
 async fn with_token(url: &str, client: &str, token: &str) -> StatusCode {
+    // Another test may have installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let request = reqwest::Client::new()
         .post(format!("{url}/flows/"))
         .header("prefect-csrf-client", client)
