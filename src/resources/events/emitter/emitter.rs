@@ -42,6 +42,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 /// is in memory: events that are in it when the process ends are lost, so [`close`](Self::close) it before,
 /// or [shut the client down](crate::Client::shutdown).
 ///
+/// A server may lose what it has confirmed: beyond its [`rate`](super::EmitterBuilder::rate), and when one of several servers
+/// that pass events on through Redis is killed while it takes a batch. It notes up to five ids before it passes their events on;
+/// when the events are sent again, in the next five minutes, the others take them for known.
+///
 /// When the last clone is dropped, the events in the queue are still sent, for up to a minute, as long as the
 /// process lives.
 #[derive(Clone)]
