@@ -20,7 +20,7 @@ impl Unit {
             _ => format!("{value:.2}"),
         };
         match self {
-            Self::PerSecond => thousands(value.round()),
+            Self::PerSecond => number(value),
             Self::Seconds if value >= 1.0 => format!("{} s", number(value)),
             Self::Seconds if value >= 1e-3 => format!("{} ms", number(value * 1e3)),
             Self::Seconds => format!("{} µs", number(value * 1e6)),
