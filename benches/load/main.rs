@@ -104,17 +104,16 @@ impl Options {
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut number = || arguments.next().unwrap_or_default();
-            let is_read = match argument.as_str() {
+            match argument.as_str() {
                 // Cargo adds it.
-                "--bench" => Some(()),
-                "soak" => Some(options.is_soak = true),
-                "--minutes" => number().parse().map(|it| options.minutes = it).ok(),
-                "--scale" => number().parse().map(|it| options.scale = it).ok(),
-                "--seed" => number().parse().map(|it| options.seed = it).ok(),
-                part if PARTS.contains(&part) => Some(options.parts.push(part.to_owned())),
-                _ => None,
-            };
-            is_read.ok_or(argument)?;
+                "--bench" => {}
+                "soak" => options.is_soak = true,
+                "--minutes" => options.minutes = number().parse().map_err(|_| argument)?,
+                "--scale" => options.scale = number().parse().map_err(|_| argument)?,
+                "--seed" => options.seed = number().parse().map_err(|_| argument)?,
+                part if PARTS.contains(&part) => options.parts.push(argument),
+                _ => return Err(argument),
+            }
         }
         if options.parts.is_empty() && !options.is_soak {
             options.parts = PARTS.map(str::to_owned).into();

@@ -1,7 +1,7 @@
 //! What the impls of generated objects call for each field.
 //!
-//! There are thousands of fields. An impl that holds one call for each is compiled in much less time than one that holds the
-//! branches: those are compiled once for each type of fields.
+//! There are thousands of fields. An impl holds one call for each; what branches stand behind it are compiled once for each type of
+//! fields.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, DebugStruct};

@@ -18,7 +18,7 @@ pub const ELSEWHERE: &str = "PREFECT_TEST_API_URL";
 
 /// One server on SQLite, or several on PostgreSQL.
 pub enum LiveServer {
-    One(LocalServer),
+    One(Box<LocalServer>),
     Several(Box<LocalCluster>),
 }
 
@@ -30,7 +30,7 @@ impl LiveServer {
                 Self::Several(Box::new(cluster))
             }
             Ok(other) => panic!("{KIND}={other}: only cluster is known"),
-            Err(_) => Self::One(LocalServer::start().await.expect("a server")),
+            Err(_) => Self::One(Box::new(LocalServer::start().await.expect("a server"))),
         }
     }
 
