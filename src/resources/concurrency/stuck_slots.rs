@@ -77,8 +77,8 @@ impl Client {
     /// Finds slots that are counted as held although nobody holds them, or nobody seems to. Changes nothing.
     ///
     /// Slots get stuck when the server forgets leases, because it is restarted (unless its
-    /// `PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE` is persistent) or a tag is reset; and when a program ends
-    /// that took them for a task run without a lease. For limits on tags the server lists the task runs that
+    /// `PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE` is persistent) or a tag is reset; when it is killed after it has counted slots
+    /// and before it has stored their lease; and when a program ends that took them for a task run without a lease. For limits on tags the server lists the task runs that
     /// hold a slot, and for the limit of a deployment its runs are known. For other limits the server reports
     /// no holders, so only you can know whether
     /// [`reset_and_free`](crate::concurrency::GlobalConcurrencyLimits::reset_and_free) is right.
