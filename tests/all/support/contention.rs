@@ -10,6 +10,7 @@ use prefect_sdk::{Client, RetryPolicy};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
 
 use super::http::Message;
 use super::{Fault, refusal, reply};
@@ -121,6 +122,13 @@ pub fn spoiling_slots(seed: u64) -> impl FnMut(&Message) -> Fault + Send {
 struct Umpire {
     address: String,
     state: Arc<State>,
+    accepting: AbortHandle,
+}
+
+impl Drop for Umpire {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
 }
 
 #[derive(Default)]
@@ -139,12 +147,16 @@ impl Umpire {
         let address = listener.local_addr().expect("bound").to_string();
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
-        tokio::spawn(async move {
+        let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(watch(stream, Arc::clone(&shared)));
             }
         });
-        Self { address, state }
+        Self {
+            address,
+            state,
+            accepting: accepting.abort_handle(),
+        }
     }
 }
 

@@ -102,7 +102,7 @@ fn all_operations_are_methods_and_none_is_named_after_its_path() {
     let methods: BTreeSet<&str> = client
         .lines()
         .filter_map(|line| line.trim().strip_prefix("pub async fn "))
-        .filter_map(|line| line.split(['<', '(']).next())
+        .filter_map(|line| line.split(['<', '(', ' ']).next())
         .collect();
     assert_eq!(methods.len(), operations(&upstream).len());
     for operation in operations(&document) {
