@@ -40,6 +40,7 @@ pub async fn run(cluster: &Cluster, count: usize, at_once: usize, seed: u64) -> 
     let took = begun.elapsed();
 
     let left = client.shutdown(SHUTDOWN_TIMEOUT).await;
+    proxy.stop();
     let operations = Arc::into_inner(operations).expect("all tasks have ended");
     let (summary, mut findings) = operations.check(&cluster.checker).await;
     findings.leaked.extend(left.err().map(|it| it.to_string()));

@@ -24,6 +24,7 @@ pub async fn run(cluster: &Cluster, tasks: usize, rounds: usize, seed: u64) -> F
         arguments: &[],
     };
     let outcome = contention.run(checker).await;
+    proxy.stop();
     let mut findings = Findings::default();
     let what = || format!("acquisitions of {limit}: {outcome:?}");
     let all = tasks * rounds;

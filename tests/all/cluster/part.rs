@@ -6,15 +6,14 @@ use std::process::Command;
 use crate::support::live::{ELSEWHERE, KIND};
 
 /// What depends on the database or on where the server keeps something: filters, what cannot be stored, idempotent
-/// changes, leases, events, and whole flows.
-const PART: [&str; 7] = [
-    "query::",
+/// changes, and leases.
+const PART: [&str; 6] = [
+    "query::filters",
+    "query::bulk",
     "resources::concurrency::holding",
     "resources::concurrency::tag_limits",
     "resources::ensured",
-    "resources::events::",
     "resources::storable",
-    "flow::tasks",
 ];
 
 #[test]

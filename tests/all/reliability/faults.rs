@@ -37,6 +37,7 @@ async fn run(server: &Client, seed: u64) {
     while operations.count() < OPERATIONS {
         operations.operate(&mut rng).await;
     }
+    proxy.stop();
     let spoilt = spoilt.load(Ordering::Relaxed);
     let (summary, findings) = operations.check(server).await;
     println!("seed {seed}: {spoilt} requests spoilt; {summary:?}");

@@ -64,10 +64,10 @@ async fn work_goes_on_after_an_outage_of_ten_minutes() {
         .await
         .expect("ended");
     for run in [first, second] {
-        assert_eq!(
-            states(&client, run).await,
-            ["Scheduled", "Pending", "Running", "Completed"]
-        );
+        let mut states = states(&client, run).await;
+        // The second one waits for about as long as a server waits before it calls a run late.
+        states.retain(|state| state != "Late");
+        assert_eq!(states, ["Scheduled", "Pending", "Running", "Completed"]);
     }
     assert_eq!(serving.stop().await.completed, 2);
 }

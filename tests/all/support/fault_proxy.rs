@@ -67,17 +67,11 @@ const KEPT: usize = 1000;
 
 type Plan = Box<dyn FnMut(&Message) -> Fault + Send>;
 
-/// A proxy that applies to each request the fault that its plan returns. It takes no more connections when it is dropped.
+/// A proxy that applies to each request the fault that its plan returns. It works until [`stop`](Self::stop), also when it is dropped.
 pub struct FaultProxy {
     pub url: String,
     shared: Arc<Shared>,
     accepting: AbortHandle,
-}
-
-impl Drop for FaultProxy {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
 }
 
 struct Shared {
@@ -123,6 +117,11 @@ impl FaultProxy {
             false => Fault::None,
         };
         Self::start(api_url, plan).await
+    }
+
+    /// Takes no more connections.
+    pub fn stop(self) {
+        self.accepting.abort();
     }
 
     /// The requests delivered to the server so far, [`KEPT`] at most.
