@@ -7,15 +7,22 @@ use std::time::Duration;
 
 use prefect_sdk::flow::{BoxError, Flow, Run};
 use prefect_sdk::{Client, Result};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
 /// Reads the orders of a day: what tests replace.
 type ReadOrders = Arc<dyn Fn(&str) -> Result<Vec<u32>, BoxError> + Send + Sync>;
 
+/// The parameters of a run.
+#[derive(Deserialize, Serialize)]
+struct Night {
+    day: String,
+}
+
 /// Sums up the orders of a day. A run that fails is tried again twice, each time a minute later.
-fn summing_up(read_orders: ReadOrders) -> Flow<String, u32> {
-    let flow = Flow::new("summing-up", move |run: Run, day: String| {
+fn summing_up(read_orders: ReadOrders) -> Flow<Night, u32> {
+    let flow = Flow::new("summing-up", move |run: Run, Night { day }| {
         let read_orders = Arc::clone(&read_orders);
         async move {
             let read = run.task("read").input("day", &day);
@@ -81,7 +88,7 @@ async fn main() -> Result<(), BoxError> {
             let flow = summing_up(Arc::new(|_| Ok(vec![3, 4])));
             let outcome = client
                 .attempt(&flow)
-                .parameters("monday".to_owned())
+                .parameters(json!({ "day": "monday" }))
                 .await?;
             println!("{:?}", outcome.value());
         }
@@ -112,7 +119,10 @@ mod tests {
             }
         }));
         let begin = kit.now();
-        let attempt = kit.client().attempt(&flow).parameters("monday".to_owned());
+        let attempt = kit
+            .client()
+            .attempt(&flow)
+            .parameters(json!({ "day": "monday" }));
         let outcome = kit.skip_waits(attempt.into_future()).await.expect("a run");
         assert_eq!(outcome.value(), Some(&7));
         let states = [
@@ -188,7 +198,7 @@ mod tests {
         let flow = summing_up(Arc::new(|_| Ok(vec![3, 4])));
         let outcome = client
             .attempt(&flow)
-            .parameters("monday".to_owned())
+            .parameters(json!({ "day": "monday" }))
             .await
             .expect("a run");
         assert!(
