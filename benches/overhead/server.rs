@@ -2,10 +2,9 @@
 
 use std::io::Read as _;
 use std::net::SocketAddr;
-use std::sync::mpsc;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+#[path = "../http.rs"]
+mod http;
 
 const LEASE: &[u8] = br#"{"lease_id":"b9b1d0b4-1df2-4c0e-b0a0-6f3b9f3f7a11","limits":[{"id":"0a2b6a7e-3b50-4a6c-a6de-6d38c79d5e0a","name":"db","limit":5}]}"#;
 
@@ -18,24 +17,14 @@ type Route = (&'static str, &'static str, &'static [u8]);
 /// word, a count with a number, an increment of slots with a lease, a decrement with an empty 204, the creation of a
 /// limit with the limit, and everything else with the first run of the page.
 pub fn start() -> SocketAddr {
-    let (send, receive) = mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        runtime.block_on(async move {
-            let routes = &*routes().leak();
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            send.send(listener.local_addr().expect("bound"))
-                .expect("awaited");
-            while let Ok((stream, _)) = listener.accept().await {
-                stream.set_nodelay(true).expect("an option");
-                tokio::spawn(converse(stream, routes));
-            }
-        });
-    });
-    receive.recv().expect("an address")
+    let routes = &*routes().leak();
+    http::serve(move |request| {
+        let request = std::str::from_utf8(request).expect("text");
+        let route = routes
+            .iter()
+            .find(|(start, within, _)| request.starts_with(start) && request.contains(within));
+        route.expect("the last one matches all").2
+    })
 }
 
 /// The first route that matches a request is its own.
@@ -70,42 +59,4 @@ fn reply(body: &[u8]) -> Vec<u8> {
         body.len()
     );
     [head.as_bytes(), body].concat()
-}
-
-/// Allocates once per connection, so that the allocations counted are the client's.
-async fn converse(mut stream: TcpStream, routes: &[Route]) {
-    let mut buffer = vec![0; 16 << 10];
-    let mut filled = 0;
-    loop {
-        match stream.read(&mut buffer[filled..]).await {
-            Ok(0) | Err(_) => return,
-            Ok(read) => filled += read,
-        }
-        let Some(length) = request_length(&buffer[..filled]) else {
-            continue;
-        };
-        assert_eq!(length, filled, "requests are not pipelined");
-        let request = std::str::from_utf8(&buffer[..filled]).expect("text");
-        let route = routes
-            .iter()
-            .find(|(start, within, _)| request.starts_with(start) && request.contains(within));
-        let (.., reply) = route.expect("the last one matches all");
-        if stream.write_all(reply).await.is_err() {
-            return;
-        }
-        filled = 0;
-    }
-}
-
-/// The length of the request, once it has arrived completely.
-fn request_length(received: &[u8]) -> Option<usize> {
-    let head = received.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
-    let text = std::str::from_utf8(&received[..head]).ok()?;
-    let body = text.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse::<usize>().ok())?
-    });
-    let length = head + body.unwrap_or(0);
-    (received.len() >= length).then_some(length)
 }

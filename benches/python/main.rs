@@ -18,6 +18,7 @@
 
 mod client;
 mod figures;
+#[path = "../http.rs"]
 mod http;
 mod picture;
 mod process;

@@ -1,5 +1,7 @@
 //! The options of a [`LocalCluster`], and its start.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::{try_join, try_join_all};
 
 use super::super::install::{self, Installation};
@@ -141,11 +143,7 @@ impl LocalClusterBuilder {
     }
 
     /// What makes several servers one: everything that a single server keeps in memory or in a file is elsewhere.
-    fn environment(
-        &self,
-        postgres: &Postgres,
-        redis: &Redis,
-    ) -> std::collections::BTreeMap<String, String> {
+    fn environment(&self, postgres: &Postgres, redis: &Redis) -> BTreeMap<String, String> {
         let port = redis.port;
         let shared = [
             ("PREFECT_API_DATABASE_CONNECTION_URL", postgres.url()),
@@ -167,7 +165,7 @@ impl LocalClusterBuilder {
                 format!("redis://127.0.0.1:{port}/0"),
             ),
         ];
-        let mut env: std::collections::BTreeMap<_, _> = shared
+        let mut env: BTreeMap<_, _> = shared
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect();

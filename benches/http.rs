@@ -30,6 +30,7 @@ pub fn serve(answer: impl Fn(&[u8]) -> &'static [u8] + Copy + Send + 'static) ->
     receive.recv().expect("an address")
 }
 
+/// Allocates once per connection, so that the allocations counted are the client's.
 async fn converse(mut stream: TcpStream, answer: impl Fn(&[u8]) -> &'static [u8]) {
     let mut buffer = vec![0; MAX_REQUEST];
     let mut filled = 0;
@@ -38,7 +39,6 @@ async fn converse(mut stream: TcpStream, answer: impl Fn(&[u8]) -> &'static [u8]
             Ok(0) | Err(_) => return,
             Ok(read) => filled += read,
         }
-        // Clients do not send the next request before the reply.
         let request = &buffer[..filled];
         if !is_complete(request) {
             continue;
@@ -56,7 +56,9 @@ fn is_complete(request: &[u8]) -> bool {
     };
     let length = header(request, "content-length");
     let length = length.and_then(|length| std::str::from_utf8(length).ok()?.trim().parse().ok());
-    body.len() >= length.unwrap_or(0)
+    let length = length.unwrap_or(0);
+    assert!(body.len() <= length, "requests are not pipelined");
+    body.len() == length
 }
 
 /// What follows the headers, once they are complete.
