@@ -73,7 +73,7 @@ impl LiveEventStream {
         }
         if self.failures > 0 {
             let wait = RECONNECT_BACKOFF.delay(self.failures, self.retry_after);
-            tokio::time::sleep(wait).await;
+            self.raw.channel().clock().sleep(wait).await;
         }
         let now = self.raw.channel().clock().time_of_day();
         let filter = around(now, &self.filter);

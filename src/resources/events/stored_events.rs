@@ -56,17 +56,14 @@ pub(super) struct ServerClock {
 }
 
 impl ServerClock {
-    pub(super) fn new(time: DateTime<Utc>) -> Self {
-        Self {
-            time,
-            learnt_at: Instant::now(),
-        }
+    pub(super) fn new(time: DateTime<Utc>, learnt_at: Instant) -> Self {
+        Self { time, learnt_at }
     }
 
-    /// The server's time now, or an earlier one if the machine has slept.
-    fn now(&self) -> DateTime<Utc> {
-        let elapsed = TimeDelta::from_std(self.learnt_at.elapsed()).unwrap_or_default();
-        self.time + elapsed
+    /// The server's time at this moment, or an earlier one if the machine has slept.
+    fn at(&self, now: Instant) -> DateTime<Utc> {
+        let elapsed = now.saturating_duration_since(self.learnt_at);
+        self.time + TimeDelta::from_std(elapsed).unwrap_or_default()
     }
 }
 
@@ -116,7 +113,7 @@ impl<'a> StoredEvents<'a> {
                 true => READ_INTERVAL_LIVE,
                 false => READ_INTERVAL,
             };
-            tokio::time::sleep(interval.max(asked)).await;
+            self.raw.channel().clock().sleep(interval.max(asked)).await;
             if self.deduplicator.lock().await.updates.is_closed() {
                 return;
             }
@@ -142,7 +139,7 @@ impl<'a> StoredEvents<'a> {
     /// dropped.
     async fn read(&mut self, back: TimeDelta, ahead: TimeDelta) -> Result<bool> {
         let complete_since = self.deduplicator.lock().await.complete_since();
-        let now = self.clock.now();
+        let now = self.clock.at(self.raw.channel().clock().now());
         // The server's clock may have been put back.
         let since = (self.read_until.min(now) - back).max(self.since);
         // What was received before that time, and what was not, is not known any more.
@@ -166,7 +163,7 @@ impl<'a> StoredEvents<'a> {
 
     fn learn_time(&mut self, headers: &HeaderMap) {
         if let Some(time) = sent_at(headers) {
-            self.clock = ServerClock::new(time);
+            self.clock = ServerClock::new(time, self.raw.channel().clock().now());
         }
     }
 
@@ -254,7 +251,7 @@ pub(super) async fn deliver_backlog(
         match deliver_stored(raw, filter, span, deduplicator).await {
             Ok(is_subscribed) => return is_subscribed,
             Err(error) => match wait_after(error, deduplicator).await {
-                Some(wait) => tokio::time::sleep(wait).await,
+                Some(wait) => raw.channel().clock().sleep(wait).await,
                 None => return false,
             },
         }

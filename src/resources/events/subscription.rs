@@ -140,7 +140,8 @@ impl SubscriptionBuilder {
         let mut deduplicator = Deduplicator::new(updates, self.since);
         let raw = self.client.shared_raw();
         let start = server_time(&raw).await?;
-        let (clock, ahead) = (ServerClock::new(start), start + DATED_AHEAD);
+        let clock = ServerClock::new(start, raw.channel().clock().now());
+        let ahead = start + DATED_AHEAD;
         let stored_since = start - STORAGE_DELAY;
         if self.since.is_some() {
             // The server is to refuse now what it refuses.

@@ -1,10 +1,13 @@
 //! How runs, lines and events are asked for: how many at a time, and how often.
 
 use std::future::IntoFuture as _;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, select};
 use prefect_sdk::Client;
 use prefect_sdk::testing::{TestServer, op};
 use prefect_sdk::types::{FlowRunResponse, StateType};
@@ -82,13 +85,13 @@ async fn a_wait_asks_again_when_the_server_says() {
     let kit = TestServer::start();
     let busy = kit.on(op::read_flow_runs).status(429);
     let busy = busy.header("retry-after", "300");
-    let wait = kit
-        .client()
-        .flow_runs()
-        .wait(Uuid::new_v4())
-        .timeout(A_WHILE);
-    assert!(wait.await.expect_err("no answer").is_timeout());
+    let wait = kit.client().flow_runs().wait(Uuid::new_v4()).into_future();
+    let mut wait = tokio::spawn(wait);
+    kit.until(|_| (busy.calls() == 1).then_some(())).await;
+    let answer = tokio::time::timeout(A_WHILE, &mut wait).await;
+    answer.expect_err("no answer");
     assert_eq!(busy.calls(), 1);
+    wait.abort();
 }
 
 #[tokio::test]
@@ -97,21 +100,31 @@ async fn a_watch_asks_again_when_the_server_says() {
     let busy = kit.on(op::read_flow_run_states).status(429);
     let busy = busy.header("retry-after", "300");
     let mut updates = kit.client().flow_runs().watch(Uuid::new_v4());
-    let update = tokio::time::timeout(A_WHILE, updates.next()).await;
+    let mut update = pin!(updates.next());
+    let asked = kit.until(|_| (busy.calls() == 1).then_some(()));
+    let Either::Right(_) = select(&mut update, pin!(asked)).await else {
+        panic!("no answer has come");
+    };
+    let update = tokio::time::timeout(A_WHILE, update).await;
     update.expect_err("no answer");
     assert_eq!(busy.calls(), 1);
 }
 
 #[tokio::test]
 async fn a_subscription_asks_again_when_the_server_says() {
-    let kit = TestServer::start();
+    let kit = TestServer::builder().paused().start();
     let busy = kit.on(op::count_account_events).status(429);
     let busy = busy.header("retry-after", "300");
     let subscription = kit.client().events().subscribe().start().await;
     let mut subscription = subscription.expect("started");
-    let update = tokio::time::timeout(2 * A_WHILE, subscription.next()).await;
-    update.expect_err("no event, and no error");
+    kit.skip_waits(kit.until(|_| (busy.calls() == 1).then_some(())))
+        .await;
+    kit.advance(Duration::from_secs(299)).await;
     assert_eq!(busy.calls(), 1);
+    kit.skip_waits(kit.until(|_| (busy.calls() == 2).then_some(())))
+        .await;
+    let update = subscription.next().now_or_never();
+    assert!(update.is_none(), "{update:?}");
 }
 
 /// It was opened again every second, and each time all runs were read.
