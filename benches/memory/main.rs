@@ -13,7 +13,7 @@ mod floor;
 mod server;
 
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use clients::Client;
@@ -65,7 +65,10 @@ fn compare() {
     let mut taken: [(&str, Vec<(f64, f64)>); 2] = [("raw", Vec::new()), ("sdk", Vec::new())];
     for _ in 0..ROUNDS {
         for (kind, taken) in &mut taken {
-            let output = Command::new(&own).args(["list", kind, &server]).output();
+            let output = Command::new(&own)
+                .args(["list", kind, &server])
+                .stderr(Stdio::inherit())
+                .output();
             let text = String::from_utf8(output.expect("it runs").stdout).expect("text");
             let mut numbers = text
                 .split_whitespace()

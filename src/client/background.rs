@@ -1,10 +1,11 @@
 //! `Background`: the client's own runtime, for work that goes on while the program's threads are busy.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::runtime::{self, Runtime};
 use tokio::task::block_in_place;
 use tracing::level_filters::LevelFilter;
@@ -73,15 +74,20 @@ impl Background {
 
     /// Runs a job to its end. Code of the program's that it calls, such as a hook or a subscriber to the log, may
     /// block: meanwhile all other jobs go on.
+    ///
+    /// Jobs are boxed, so that the code which runs one is compiled once, and not for each job.
     pub(crate) fn spawn(&self, job: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_boxed(Box::pin(job));
+    }
+
+    fn spawn_boxed(&self, mut job: BoxFuture<'static, ()>) {
         let (runtime, own) = (self.runtime.0.as_ref(), Arc::clone(&self.runtime));
         let has_hooks = self.has_hooks;
         let job = async move {
-            let mut job = pin!(job);
             poll_fn(
                 |context| match has_hooks || LevelFilter::current() != LevelFilter::OFF {
-                    true => block_in_place(|| job.as_mut().poll(context)),
-                    false => job.as_mut().poll(context),
+                    true => block_in_place(|| job.poll_unpin(context)),
+                    false => job.poll_unpin(context),
                 },
             )
             .await;

@@ -81,6 +81,7 @@ impl Wanted for WantedFlow<'_> {
         self.flows.get_by_name_opt(&self.flow.name).await
     }
 
+    #[inline]
     fn differences(&self, found: &Self::Found) -> Result<Changes> {
         compare(self.flow, found, |field| {
             (!matches!(field, "name" | "labels")).then_some(Matching::Exact)

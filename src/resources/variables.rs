@@ -138,6 +138,7 @@ impl Wanted for WantedVariable<'_> {
         self.variables.get_by_name_opt(&self.variable.name).await
     }
 
+    #[inline]
     fn differences(&self, found: &Self::Found) -> Result<Changes> {
         let mut changes = compare(self.variable, found, |field| {
             (field != "name").then_some(Matching::Exact)

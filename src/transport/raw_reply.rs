@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::call::Call;
 use super::response::Response as TypedResponse;
@@ -29,12 +30,7 @@ impl RawReply {
         match serde_json::from_slice(&self.body) {
             Ok(value) => Ok(TypedResponse::new(value, self.status, self.headers)),
             Err(error) if content_type(&self.headers).starts_with("application/json") => {
-                // Finding the path takes time, and so this is done only after a failure.
-                let mut json = serde_json::Deserializer::from_slice(&self.body);
-                let located = serde_path_to_error::deserialize::<_, T>(&mut json);
-                let at = located
-                    .err()
-                    .map_or_else(String::new, |error| error.path().to_string());
+                let at = path_of(&error, &self.body);
                 let message =
                     format!("the reply does not have the expected form at `{at}`: {error}");
                 Err(self.undecodable(call, ErrorKind::Decode, message))
@@ -56,6 +52,41 @@ impl RawReply {
         call.error(kind, message)
             .with_response(self.status, self.headers, self.body)
             .with_outcome(call.changes_state(), false)
+    }
+}
+
+/// The path of the value of which serde_json complains.
+///
+/// JSON that is broken off within that value has its path at the end. So the path is found without the type that could not be
+/// decoded, and the code which decodes with a path need not exist for each type.
+fn path_of(error: &serde_json::Error, json: &[u8]) -> String {
+    let lines = json.split_inclusive(|byte| *byte == b'\n');
+    let before = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len);
+    let read = before.sum::<usize>() + error.column();
+    let mut read = &json[..read.min(json.len())];
+    match read {
+        // A value that has been read to its end: it is to be entered again.
+        [within @ .., b'}' | b']' | b'"'] => read = within,
+        _ => {
+            while let [
+                before @ ..,
+                b'0'..=b'9' | b'a'..=b'z' | b'E' | b'.' | b'-' | b'+',
+            ] = read
+            {
+                read = before;
+            }
+        }
+    }
+    // This is neither JSON nor part of a text.
+    let broken_off = [read, b"\0"].concat();
+    let mut broken_off = serde_json::Deserializer::from_slice(&broken_off);
+    let located = serde_path_to_error::deserialize::<_, Value>(&mut broken_off);
+    let path = located.map_or_else(|error| error.path().to_string(), |_| String::new());
+    // Where a key should be, the path ends with a question mark.
+    let path = path.trim_end_matches('?').trim_end_matches('.');
+    match path.is_empty() {
+        true => ".".to_owned(),
+        false => path.to_owned(),
     }
 }
 
@@ -103,4 +134,70 @@ pub(super) async fn read(response: &mut Response, most: usize) -> reqwest::Resul
     }
     body.truncate(most);
     Ok(body.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::path_of;
+    use crate::types::FlowRunResponse;
+
+    /// The path that is found without the type, which must be the one that is found with it.
+    fn path<T: DeserializeOwned>(json: &str) -> String {
+        let Err(error) = serde_json::from_str::<T>(json) else {
+            panic!("{json} has the expected form");
+        };
+        let mut read = serde_json::Deserializer::from_str(json);
+        let Err(located) = serde_path_to_error::deserialize::<_, T>(&mut read) else {
+            panic!("{json} has the expected form");
+        };
+        let path = path_of(&error, json.as_bytes());
+        assert_eq!(path, located.path().to_string(), "{json}: {error}");
+        path
+    }
+
+    #[test]
+    fn the_path_of_an_error_is_found_without_the_type() {
+        const ID: &str = "00000000-0000-0000-0000-000000000000";
+        let run = |rest: &str| format!(r#"{{"id":"{ID}","flow_id":"{ID}"{rest}}}"#);
+        let of_run = |rest: &str| path::<FlowRunResponse>(&run(rest));
+        assert_eq!(of_run(r#","name":7"#), "name");
+        assert_eq!(of_run(r#","name": 7 ,"tags":[]"#), "name");
+        assert_eq!(of_run(r#","name":{"a":1}"#), "name");
+        assert_eq!(of_run(r#","name": [1]"#), "name");
+        assert_eq!(of_run(r#","name":true"#), "name");
+        assert_eq!(of_run(r#","name":-12.5e+7"#), "name");
+        assert_eq!(of_run(r#","run_count":"a\"]}""#), "run_count");
+        assert_eq!(of_run(r#","run_count":"a\\""#), "run_count");
+        assert_eq!(of_run(r#","tags":[["a"]]"#), "tags[0]");
+        assert_eq!(
+            of_run(
+                r#","state":{"type":"COMPLETED","message":"a","state_details":{"flow_run_id":12}}"#
+            ),
+            "state.state_details.flow_run_id"
+        );
+        assert_eq!(of_run(r#","tags":["a","b",3]"#), "tags[2]");
+        assert_eq!(of_run(r#","tags":["a",{}]"#), "tags[1]");
+        assert_eq!(of_run(r#","tags":["a",null,"b"]"#), "tags[1]");
+        assert_eq!(of_run(r#","tags":"a","name":"b""#), "tags");
+        assert_eq!(of_run(",\n\"name\":\n7,\n\"tags\":[]"), "name");
+        assert_eq!(
+            of_run(r#","state":{"type":"COMPLETED","name":{}}"#),
+            "state.name"
+        );
+        assert_eq!(of_run(r#","state":{"name":"Completed"}"#), "state");
+        assert_eq!(of_run(r#","state":{}"#), "state");
+        assert_eq!(
+            of_run(r#","next_scheduled_start_time":"soon""#),
+            "next_scheduled_start_time"
+        );
+        assert_eq!(path::<FlowRunResponse>("{}"), ".");
+        assert_eq!(path::<FlowRunResponse>("[]"), ".");
+        assert_eq!(path::<FlowRunResponse>("7"), ".");
+        let list = format!("[{},{}]", run(""), run(r#","tags":[true]"#));
+        assert_eq!(path::<Vec<FlowRunResponse>>(&list), "[1].tags[0]");
+        let missing = format!(r#"[{}, {{"id":"{ID}"}}]"#, run(""));
+        assert_eq!(path::<Vec<FlowRunResponse>>(&missing), "[1]");
+    }
 }

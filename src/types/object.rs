@@ -110,6 +110,7 @@ macro_rules! object {
                 impl<'de> ::serde::de::Visitor<'de> for ObjectVisitor {
                     type Value = $name;
 
+                    #[inline]
                     fn expecting(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                         f.write_str(concat!("an object (", stringify!($name), ")"))
                     }

@@ -43,6 +43,7 @@ macro_rules! bulk_request {
                 .limit(ids.len() as i64)
             }
 
+            #[inline]
             fn send<'a>(self, client: &'a Client, ids: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<$outcome>>> {
                 Box::pin(async move {
                     let reply = client.raw().$operation(&self).await?.into_inner();

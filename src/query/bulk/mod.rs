@@ -265,6 +265,7 @@ impl<'a, R: BulkRequest> IntoFuture for Bulk<'a, R> {
     type Output = Result<Vec<R::Outcome>>;
     type IntoFuture = BoxFuture<'a, Result<Vec<R::Outcome>>>;
 
+    #[inline]
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.run())
     }

@@ -178,6 +178,7 @@ impl Automation {
     /// assert!(refused.is_err_and(|error| error.is_invalid_request()));
     /// # Ok::<(), prefect_sdk::Error>(())
     /// ```
+    #[inline]
     pub fn build(self) -> Result<AutomationCreate> {
         let parts = self.build_update()?;
         Ok(AutomationCreate {
@@ -209,6 +210,7 @@ impl Automation {
     /// // client.automations().update(id, &update).await?;
     /// # Ok::<(), prefect_sdk::Error>(())
     /// ```
+    #[inline]
     pub fn build_update(self) -> Result<AutomationUpdate> {
         let Some(trigger) = self.trigger else {
             return Err(Error::invalid_request(

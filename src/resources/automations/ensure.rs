@@ -72,6 +72,7 @@ impl Wanted for WantedAutomation<'_> {
             .await
     }
 
+    #[inline]
     fn differences(&self, found: &Self::Found) -> Result<Changes> {
         compare(self.automation, found, |field| match field {
             // No reply has the owner.

@@ -85,6 +85,7 @@ impl QueryRequest for CountAutomationsRequest {
     type PathParams = ();
     type Output = i64;
 
+    #[inline]
     fn send(
         self,
         raw: Arc<raw::Client>,

@@ -79,6 +79,7 @@ impl Wanted for WantedBlock<'_> {
         )
     }
 
+    #[inline]
     fn differences(&self, found: &Self::Found) -> Result<Changes> {
         let now = found.data.clone().unwrap_or_default();
         let mut changes = compare(

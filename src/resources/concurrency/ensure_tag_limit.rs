@@ -63,6 +63,7 @@ impl Wanted for WantedTagLimit<'_> {
         self.limits.get_by_tag_opt(self.tag).await
     }
 
+    #[inline]
     fn differences(&self, found: &Self::Found) -> Result<Changes> {
         let (mut changes, now) = (Changes::default(), found.concurrency_limit);
         if now != self.limit {

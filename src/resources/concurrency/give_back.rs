@@ -34,6 +34,7 @@ pub(super) struct GivenBack(oneshot::Receiver<Result<()>>);
 
 impl LeaseManager {
     /// Stops renewing the lease, and gives its slots back, unless the lease is lost.
+    #[inline]
     pub(super) fn give_back(&self, mut hold: EndedHold) -> GivenBack {
         self.forget(hold.lease);
         let (reply, given_back) = oneshot::channel();

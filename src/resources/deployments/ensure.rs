@@ -88,6 +88,7 @@ impl Wanted for WantedDeployment<'_> {
         of_flow.name(&*wanted.name).first().await
     }
 
+    #[inline]
     fn differences(&self, found: &Self::Found) -> Result<Changes> {
         let wanted = self.deployment;
         let mut changes = compare(wanted, found, |field| match field {
@@ -139,6 +140,7 @@ impl Wanted for WantedDeployment<'_> {
 
 impl WantedDeployment<'_> {
     /// Compares the limit, which is the deployment's own or shared with others, and of which a reply has only one.
+    #[inline]
     fn compare_limit(&self, found: &DeploymentResponse, changes: &mut Changes) -> Result<()> {
         let wanted = self.deployment;
         let limit = found.global_concurrency_limit.as_ref();
@@ -180,6 +182,7 @@ impl WantedDeployment<'_> {
     }
 
     /// How the schedules differ.
+    #[inline]
     fn schedules(&self, found: &DeploymentResponse) -> Result<ScheduleChanges> {
         let mut changes = ScheduleChanges::default();
         let Some(wanted) = &self.deployment.schedules else {
@@ -212,6 +215,7 @@ impl WantedDeployment<'_> {
 }
 
 /// Whether a schedule is the one that is wanted, perhaps with other details.
+#[inline]
 fn is_counterpart(wanted: &DeploymentScheduleCreate, found: &DeploymentSchedule) -> Result<bool> {
     match wanted.slug.as_option() {
         Some(slug) => Ok(found.slug == *slug),
@@ -219,6 +223,7 @@ fn is_counterpart(wanted: &DeploymentScheduleCreate, found: &DeploymentSchedule)
     }
 }
 
+#[inline]
 fn schedule_differences(
     wanted: &DeploymentScheduleCreate,
     found: &DeploymentSchedule,

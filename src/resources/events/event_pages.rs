@@ -17,6 +17,7 @@ impl ListRequest for ReadEventsRequest {
     // All pages have the size of the first.
     const PAGE_SIZE_MAY_CHANGE: bool = false;
 
+    #[inline]
     fn page(
         mut self,
         raw: Arc<raw::Client>,
@@ -67,6 +68,7 @@ impl QueryRequest for ReadEventsRequest {
     type PathParams = ();
     type Output = Vec<ReceivedEvent>;
 
+    #[inline]
     fn send(
         self,
         raw: Arc<raw::Client>,

@@ -53,6 +53,7 @@ impl Service for RunPoller {
 
 impl RunPoller {
     /// Subscribes to a run, which is polled at once.
+    #[inline]
     pub(super) fn subscribe(&self, run: Uuid, interest: Interest) -> RunSubscription {
         let (subscription, starts) = Shared::subscribe(&self.shared, run, interest);
         if starts {

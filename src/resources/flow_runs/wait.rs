@@ -70,6 +70,7 @@ impl FlowRuns<'_> {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn wait(self, id: Uuid) -> Wait {
         Wait::new(self.client.clone(), vec![id], |mut waiting| {
             Box::pin(async move {
@@ -91,6 +92,7 @@ impl FlowRuns<'_> {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn wait_all(self, ids: impl IntoIterator<Item = Uuid>) -> Wait<Vec<FlowRunResponse>> {
         Wait::new(self.client.clone(), ids.into_iter().collect(), |pending| {
             Box::pin(async move {
@@ -117,6 +119,7 @@ impl FlowRuns<'_> {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn wait_any(self, ids: impl IntoIterator<Item = Uuid>) -> Wait {
         Wait::new(self.client.clone(), ids.into_iter().collect(), |pending| {
             Box::pin(async move {
@@ -246,6 +249,7 @@ impl<T: Send + 'static> IntoFuture for Wait<T> {
     type Output = Result<T>;
     type IntoFuture = BoxFuture<'static, Result<T>>;
 
+    #[inline]
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.run())
     }

@@ -146,6 +146,7 @@ impl Watch {
         std::future::poll_fn(|context| self.poll(context)).await
     }
 
+    #[inline]
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<RunUpdate>>> {
         loop {
             self.progress = match std::mem::replace(&mut self.progress, Progress::Ended) {
@@ -176,6 +177,7 @@ impl Watch {
     }
 }
 
+#[inline]
 fn read(mut follower: Box<Follower>) -> BoxFuture<'static, Read> {
     let read = async move {
         let update = follower.next().await;
@@ -195,6 +197,7 @@ fn read(mut follower: Box<Follower>) -> BoxFuture<'static, Read> {
 impl Stream for Watch {
     type Item = Result<RunUpdate>;
 
+    #[inline]
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll(context)
     }

@@ -195,6 +195,7 @@ impl<'a> IntoFuture for RunMany<'a> {
     type Output = Vec<Result<Uuid>>;
     type IntoFuture = BoxFuture<'a, Vec<Result<Uuid>>>;
 
+    #[inline]
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.send())
     }

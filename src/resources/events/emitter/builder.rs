@@ -121,6 +121,7 @@ impl EmitterBuilder {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn start(self) -> Result<Emitter> {
         let background = self.client.service::<Background>()?;
         let raw = background.raw_for(self.client.channel());

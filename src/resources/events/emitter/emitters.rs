@@ -36,6 +36,7 @@ impl Service for Emitters {
     }
 
     /// Closes all emitters, and waits until their events are sent.
+    #[inline]
     fn finish(&self, timeout: Duration) -> BoxFuture<'_, ()> {
         let mut state = self.state();
         state.is_closed = true;

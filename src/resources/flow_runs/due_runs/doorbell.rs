@@ -35,6 +35,7 @@ impl Doorbell {
 
     /// Listens for these events.
     #[cfg(feature = "websocket")]
+    #[inline]
     pub(super) fn listen(client: &Client, filter: EventFilter) -> Result<Self> {
         use crate::client::Background;
         use crate::resources::events::{LiveEventStream, StreamEvent};

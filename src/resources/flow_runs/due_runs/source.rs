@@ -60,6 +60,7 @@ pub struct OfDeployments(pub(super) Vec<Uuid>);
 impl Source for OfDeployments {
     type Run = FlowRunResponse;
 
+    #[inline]
     fn poll<'a>(
         &'a self,
         client: &'a Client,
@@ -94,6 +95,7 @@ pub struct OfPool {
 impl Source for OfPool {
     type Run = WorkerFlowRunResponse;
 
+    #[inline]
     fn poll<'a>(
         &'a self,
         client: &'a Client,
