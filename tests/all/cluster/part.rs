@@ -6,10 +6,11 @@ use std::process::Command;
 use crate::support::live::{ELSEWHERE, KIND};
 
 /// What depends on the database or on where the server keeps something: filters, what cannot be stored, idempotent
-/// changes, and leases.
-const PART: [&str; 6] = [
-    "query::filters",
-    "query::bulk",
+/// changes, leases, events and tasks.
+const PART: [&str; 7] = [
+    "flow::tasks",
+    "query::",
+    "resources::events::",
     "resources::concurrency::holding",
     "resources::concurrency::tag_limits",
     "resources::ensured",
