@@ -1,5 +1,5 @@
-//! The cost of a long list: 100,000 flow runs are read by the SDK's `Pager` and by raw reqwest with
-//! hand-written serde structs, 200 at a time. The two take turns, each in a process of its own.
+//! The cost of a long list: 100,000 flow runs are read by the SDK's `Pager`, 100 at a time, and by raw reqwest with hand-written
+//! serde structs, 200 at a time: what each gets by default. The two take turns, each in a process of its own.
 //!
 //! `cargo bench -p prefect-sdk-benches --bench memory` prints the peak memory of the whole process (VmHWM; Linux only) and the
 //! time of each.

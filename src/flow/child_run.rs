@@ -114,6 +114,7 @@ impl IntoFuture for ChildRun {
     type Output = Result<Output<FlowRunResponse>>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
+    #[inline]
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.start_and_wait())
     }

@@ -269,6 +269,7 @@ impl IntoFuture for Pause {
     type Output = Result<()>;
     type IntoFuture = BoxFuture<'static, Result<()>>;
 
+    #[inline]
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.pause(None))
     }

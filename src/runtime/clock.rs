@@ -8,8 +8,10 @@ use chrono::{DateTime, Utc};
 
 /// The clock of a client: see [`ClientBuilder::clock`](crate::ClientBuilder::clock).
 ///
-/// It measures the waits between attempts, deadlines and the age of a CSRF token. It does not measure the
-/// timeouts of single requests, which concern real sockets.
+/// It measures the waits between attempts, deadlines, the age of a CSRF token, and when what goes on in the background is due:
+/// renewals, heartbeats, the reads of a subscription to events. It does not measure the timeouts of single requests, which
+/// concern real sockets, nor how often runs are polled that are waited for or watched. If its waits end at once, what is
+/// repeated in the background goes on without a pause.
 ///
 /// ```
 /// use std::{future::{self, Future}, pin::Pin, sync::Mutex, time::{Duration, Instant}};

@@ -30,9 +30,13 @@ impl RawReply {
         match serde_json::from_slice(&self.body) {
             Ok(value) => Ok(TypedResponse::new(value, self.status, self.headers)),
             Err(error) if content_type(&self.headers).starts_with("application/json") => {
-                let at = path_of(&error, &self.body);
-                let message =
-                    format!("the reply does not have the expected form at `{at}`: {error}");
+                // This takes time, and so it is done only after a failure.
+                let fails = |json: &[u8]| {
+                    serde_json::from_slice::<T>(json).is_err_and(|error| !error.is_eof())
+                };
+                let at = path_of_failure(&self.body, &fails);
+                let at = at.map_or_else(String::new, |path| format!(" at `{path}`"));
+                let message = format!("the reply does not have the expected form{at}: {error}");
                 Err(self.undecodable(call, ErrorKind::Decode, message))
             }
             Err(_) => Err(self.undecodable(call, ErrorKind::UnexpectedBody, NOT_A_PREFECT_SERVER)),
@@ -55,18 +59,24 @@ impl RawReply {
     }
 }
 
-/// The path of the value of which serde_json complains.
+/// The path of the value that makes decoding fail, if it can be told.
 ///
-/// JSON that is broken off within that value has its path at the end. So the path is found without the type that could not be
-/// decoded, and the code which decodes with a path need not exist for each type.
-fn path_of(error: &serde_json::Error, json: &[u8]) -> String {
-    let lines = json.split_inclusive(|byte| *byte == b'\n');
-    let before = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len);
-    let read = before.sum::<usize>() + error.column();
-    let mut read = &json[..read.min(json.len())];
+/// Decoding fails as soon as that value has been read, and before for want of more JSON. JSON that is broken off within
+/// it has its path at the end. So the code which decodes with a path need not exist for each type. (Where an error says that it
+/// happened is not relied upon: those of nested JSON count from its own beginning.)
+fn path_of_failure(json: &[u8], fails: &dyn Fn(&[u8]) -> bool) -> Option<String> {
+    let (mut good, mut bad) = (0, json.len());
+    while bad - good > 1 {
+        let middle = good.midpoint(bad);
+        match fails(&json[..middle]) {
+            true => bad = middle,
+            false => good = middle,
+        }
+    }
+    let mut read = &json[..bad];
     match read {
-        // A value that has been read to its end: it is to be entered again.
-        [within @ .., b'}' | b']' | b'"'] => read = within,
+        // A value that has been read to its end is entered again, and one that has begun is not.
+        [before @ .., b'}' | b']' | b'"' | b'{' | b'['] => read = before,
         _ => {
             while let [
                 before @ ..,
@@ -79,15 +89,20 @@ fn path_of(error: &serde_json::Error, json: &[u8]) -> String {
     }
     // This is neither JSON nor part of a text.
     let broken_off = [read, b"\0"].concat();
-    let mut broken_off = serde_json::Deserializer::from_slice(&broken_off);
-    let located = serde_path_to_error::deserialize::<_, Value>(&mut broken_off);
-    let path = located.map_or_else(|error| error.path().to_string(), |_| String::new());
+    let mut reader = serde_json::Deserializer::from_slice(&broken_off);
+    let located = serde_path_to_error::deserialize::<_, Value>(&mut reader).err()?;
+    // `Value` refuses some of what is kept as text. Then the path is that of another value.
+    let line = broken_off.split(|byte| *byte == b'\n').next_back()?;
+    if located.inner().column() + 1 < line.len() {
+        return None;
+    }
     // Where a key should be, the path ends with a question mark.
+    let path = located.path().to_string();
     let path = path.trim_end_matches('?').trim_end_matches('.');
-    match path.is_empty() {
+    Some(match path.is_empty() {
         true => ".".to_owned(),
         false => path.to_owned(),
-    }
+    })
 }
 
 /// Whether the body is HTML, which no Prefect server sends: a login page may arrive as a success.
@@ -140,20 +155,24 @@ pub(super) async fn read(response: &mut Response, most: usize) -> reqwest::Resul
 mod tests {
     use serde::de::DeserializeOwned;
 
-    use super::path_of;
-    use crate::types::FlowRunResponse;
+    use super::path_of_failure;
+    use crate::types::{Action, FlowRunResponse, Node, OrchestrationResult};
 
     /// The path that is found without the type, which must be the one that is found with it.
     fn path<T: DeserializeOwned>(json: &str) -> String {
-        let Err(error) = serde_json::from_str::<T>(json) else {
-            panic!("{json} has the expected form");
-        };
+        let fails =
+            |json: &[u8]| serde_json::from_slice::<T>(json).is_err_and(|error| !error.is_eof());
         let mut read = serde_json::Deserializer::from_str(json);
         let Err(located) = serde_path_to_error::deserialize::<_, T>(&mut read) else {
             panic!("{json} has the expected form");
         };
-        let path = path_of(&error, json.as_bytes());
-        assert_eq!(path, located.path().to_string(), "{json}: {error}");
+        let path = path_of_failure(json.as_bytes(), &fails).expect("it can be told");
+        assert_eq!(
+            path,
+            located.path().to_string(),
+            "{json}: {}",
+            located.inner()
+        );
         path
     }
 
@@ -199,5 +218,22 @@ mod tests {
         assert_eq!(path::<Vec<FlowRunResponse>>(&list), "[1].tags[0]");
         let missing = format!(r#"[{}, {{"id":"{ID}"}}]"#, run(""));
         assert_eq!(path::<Vec<FlowRunResponse>>(&missing), "[1]");
+        // The errors of unions and of closed enums are made outside of the reader.
+        let details = r#"{"state":null,"status":"ACCEPT","details":{"type":"wait_details"}}"#;
+        assert_eq!(path::<OrchestrationResult>(details), "details");
+        assert_eq!(path::<Node>(r#"{"label":"a","kind":"?"}"#), "kind");
+        assert_eq!(path::<Node>(r#"{"kind":"?","label":"a"}"#), "kind");
+        let actions = r#"[{"type":"do-nothing"},{"type":"run-deployment","deployment_id":"x"},{"type":"do-nothing"}]"#;
+        assert_eq!(path::<Vec<Action>>(actions), "[1]");
+    }
+
+    #[test]
+    fn no_path_is_better_than_a_wrong_one() {
+        let json = r#"{"parameters":{"a":1e999},"name":7}"#;
+        let fails = |json: &[u8]| {
+            serde_json::from_slice::<FlowRunResponse>(json).is_err_and(|error| !error.is_eof())
+        };
+        assert!(fails(json.as_bytes()));
+        assert_eq!(path_of_failure(json.as_bytes(), &fails), None);
     }
 }

@@ -94,6 +94,7 @@ impl Wanted for WantedLimit<'_> {
         self.limits.get_opt(&self.limit.name).await
     }
 
+    #[inline]
     fn differences(&self, found: &Self::Found) -> Result<Changes> {
         compare(self.limit, found, |field| match field {
             // No reply has the denied slots.

@@ -81,17 +81,16 @@ impl Deduplicator {
     }
 
     #[cfg(feature = "websocket")]
-    pub(super) fn ended(&mut self, why: &crate::error::Error) {
+    pub(super) fn ended(&mut self, now: DateTime<Utc>, why: &crate::error::Error) {
         self.silent_since
-            .get_or_insert_with(|| (Utc::now(), why.to_string()));
+            .get_or_insert_with(|| (now, why.to_string()));
     }
 
     #[cfg(feature = "websocket")]
-    pub(super) async fn opened(&mut self) -> bool {
+    pub(super) async fn opened(&mut self, until: DateTime<Utc>) -> bool {
         match self.silent_since.take() {
             None => true,
             Some((since, reason)) => {
-                let until = Utc::now();
                 let gap = EventGap {
                     since,
                     until,

@@ -53,11 +53,12 @@ pub(crate) struct LiveEventStream {
 
 impl LiveEventStream {
     pub(crate) fn new(raw: Arc<raw::Client>, filter: EventFilter) -> Self {
+        let opened_at = raw.channel().clock().now();
         Self {
             raw,
             filter,
             socket: None,
-            opened_at: Instant::now(),
+            opened_at,
             failures: 0,
             retry_after: None,
         }
@@ -81,14 +82,16 @@ impl LiveEventStream {
             Err(error) => self.ended(error),
             Ok(socket) => {
                 self.socket = Some(socket);
-                self.opened_at = Instant::now();
+                self.opened_at = self.raw.channel().clock().now();
                 StreamEvent::Opened
             }
         }
     }
 
     fn ended(&mut self, error: Error) -> StreamEvent {
-        let was_healthy = self.socket.take().is_some() && self.opened_at.elapsed() >= HEALTHY_AFTER;
+        let now = self.raw.channel().clock().now();
+        let open = now.saturating_duration_since(self.opened_at);
+        let was_healthy = self.socket.take().is_some() && open >= HEALTHY_AFTER;
         self.failures = match was_healthy {
             true => 1,
             false => self.failures + 1,

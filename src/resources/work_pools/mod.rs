@@ -81,6 +81,7 @@ impl Wanted for WantedPool<'_> {
         self.pools.get_opt(&self.pool.name).await
     }
 
+    #[inline]
     fn differences(&self, found: &Self::Found) -> Result<Changes> {
         let has_other_type = self.pool.type_.as_ref().is_some_and(|wanted| {
             let is_other = *wanted != found.type_;
@@ -176,6 +177,7 @@ impl Wanted for WantedQueue<'_> {
         self.queues.get_opt(&self.queue.name).await
     }
 
+    #[inline]
     fn differences(&self, found: &Self::Found) -> Result<Changes> {
         compare(self.queue, found, |field| match field {
             "name" => None,

@@ -20,7 +20,8 @@ pub enum Subject<'a> {
 /// Builds the programs from nothing, in the folder of the target, and prints what each costs.
 ///
 /// The SDK's lock file gives all of them the same versions. CPU time, unlike wall time, hardly depends on what
-/// else the machine does, and the ratios depend on it still less: programs are built in turn.
+/// else the machine does, and the ratios depend on it still less: programs are built in turn. Of features, release builds share what
+/// they can, and only the size of their programs is measured.
 pub fn measure(root: &Path, subject: Subject<'_>) -> Result<(), String> {
     let folder = target(root)?.join("build-cost");
     let (programs, rounds) = match subject {
@@ -50,7 +51,7 @@ pub fn measure(root: &Path, subject: Subject<'_>) -> Result<(), String> {
     let mut costs: Vec<Vec<Cost>> = programs.iter().map(|_| Vec::new()).collect();
     for _ in 0..rounds {
         for (program, costs) in programs.iter().zip(&mut costs) {
-            let cost = Cost::of(program, &folder)?;
+            let cost = Cost::of(program, &folder, subject)?;
             println!("{}", cost.row(&program.name));
             costs.push(cost);
         }
@@ -72,7 +73,7 @@ fn print_ratios(programs: &[Program], costs: &[Vec<Cost>]) {
             "against {}: debug {:.2}, release {:.2}; {:+.2} MB",
             floor.name,
             ratio(|cost| cost.debug),
-            ratio(|cost| cost.release),
+            ratio(|cost| cost.release.unwrap_or(f64::NAN)),
             median(own, |cost| cost.megabytes) - median(costs, |cost| cost.megabytes),
         );
     }
@@ -91,34 +92,48 @@ struct Cost {
     units: usize,
     /// CPU seconds of a cold build.
     debug: f64,
-    release: f64,
+    release: Option<f64>,
     /// The stripped release program.
     megabytes: f64,
 }
 
 impl Cost {
-    fn of(program: &Program, folder: &Path) -> Result<Self, String> {
-        let debug = build(&folder.join(&program.name), "")?;
-        let release = build(&folder.join(&program.name), "--release")?;
+    fn of(program: &Program, folder: &Path, subject: Subject<'_>) -> Result<Self, String> {
+        let program = folder.join(&program.name);
+        let own_target = program.join("target");
+        let cold = |profile| {
+            clear(&own_target)?;
+            build(&program, &own_target, profile)
+        };
+        let debug = cold("")?;
+        let release = match subject {
+            Subject::Floors(_) => cold("--release")?,
+            Subject::Features(_) => build(&program, &folder.join("target"), "--release")?,
+        };
         let size = std::fs::metadata(&release.executable).map_err(|error| error.to_string())?;
         Ok(Self {
             crates: debug.crates,
             units: debug.units,
             debug: debug.seconds,
-            release: release.seconds,
+            release: matches!(subject, Subject::Floors(_)).then_some(release.seconds),
             megabytes: size.len() as f64 / 1e6,
         })
     }
 
     fn row(&self, name: &str) -> String {
+        let release = self.release.map(|seconds| format!("{seconds:.1}"));
         format!(
-            "| {name} | {} | {} | {:.1} | {:.1} | {:.2} |",
-            self.crates, self.units, self.debug, self.release, self.megabytes
+            "| {name} | {} | {} | {:.1} | {} | {:.2} |",
+            self.crates,
+            self.units,
+            self.debug,
+            release.unwrap_or_default(),
+            self.megabytes
         )
     }
 }
 
-/// One cold build.
+/// One build.
 struct Build {
     crates: usize,
     units: usize,
@@ -126,13 +141,17 @@ struct Build {
     executable: PathBuf,
 }
 
-/// Builds the program in a folder from nothing.
-fn build(folder: &Path, profile: &str) -> Result<Build, String> {
-    let target = folder.join("target");
-    if target.exists() {
-        std::fs::remove_dir_all(&target)
-            .map_err(|error| format!("{}: {error}", target.display()))?;
+/// Removes what was built.
+fn clear(target: &Path) -> Result<(), String> {
+    match target.exists() {
+        true => std::fs::remove_dir_all(target)
+            .map_err(|error| format!("{}: {error}", target.display())),
+        false => Ok(()),
     }
+}
+
+/// Builds the program in a folder.
+fn build(folder: &Path, target: &Path, profile: &str) -> Result<Build, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     // `times` prints the CPU time of the shell, and in a second line that of all that it has started.
     let script =
@@ -140,7 +159,7 @@ fn build(folder: &Path, profile: &str) -> Result<Build, String> {
     let output = Command::new("bash")
         .args(["-c", &script])
         .current_dir(folder)
-        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_TARGET_DIR", target)
         .env("CARGO_INCREMENTAL", "0")
         .stderr(Stdio::inherit())
         .output()

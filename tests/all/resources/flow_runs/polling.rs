@@ -87,7 +87,7 @@ async fn a_wait_asks_again_when_the_server_says() {
     let busy = busy.header("retry-after", "300");
     let wait = kit.client().flow_runs().wait(Uuid::new_v4()).into_future();
     let mut wait = tokio::spawn(wait);
-    kit.until(|_| (busy.calls() == 1).then_some(())).await;
+    kit.until(|_| (busy.calls() >= 1).then_some(())).await;
     let answer = tokio::time::timeout(A_WHILE, &mut wait).await;
     answer.expect_err("no answer");
     assert_eq!(busy.calls(), 1);
@@ -101,7 +101,7 @@ async fn a_watch_asks_again_when_the_server_says() {
     let busy = busy.header("retry-after", "300");
     let mut updates = kit.client().flow_runs().watch(Uuid::new_v4());
     let mut update = pin!(updates.next());
-    let asked = kit.until(|_| (busy.calls() == 1).then_some(()));
+    let asked = kit.until(|_| (busy.calls() >= 1).then_some(()));
     let Either::Right(_) = select(&mut update, pin!(asked)).await else {
         panic!("no answer has come");
     };
@@ -117,11 +117,11 @@ async fn a_subscription_asks_again_when_the_server_says() {
     let busy = busy.header("retry-after", "300");
     let subscription = kit.client().events().subscribe().start().await;
     let mut subscription = subscription.expect("started");
-    kit.skip_waits(kit.until(|_| (busy.calls() == 1).then_some(())))
+    kit.skip_waits(kit.until(|_| (busy.calls() >= 1).then_some(())))
         .await;
     kit.advance(Duration::from_secs(299)).await;
     assert_eq!(busy.calls(), 1);
-    kit.skip_waits(kit.until(|_| (busy.calls() == 2).then_some(())))
+    kit.skip_waits(kit.until(|_| (busy.calls() >= 2).then_some(())))
         .await;
     let update = subscription.next().now_or_never();
     assert!(update.is_none(), "{update:?}");
