@@ -31,10 +31,7 @@ impl RawReply {
             Ok(value) => Ok(TypedResponse::new(value, self.status, self.headers)),
             Err(error) if content_type(&self.headers).starts_with("application/json") => {
                 // This takes time, and so it is done only after a failure.
-                let fails = |json: &[u8]| {
-                    serde_json::from_slice::<T>(json).is_err_and(|error| !error.is_eof())
-                };
-                let at = path_of_failure(&self.body, &fails);
+                let at = path_of_failure(&self.body, is_undecodable::<T>);
                 let at = at.map_or_else(String::new, |path| format!(" at `{path}`"));
                 let message = format!("the reply does not have the expected form{at}: {error}");
                 Err(self.undecodable(call, ErrorKind::Decode, message))
@@ -59,12 +56,17 @@ impl RawReply {
     }
 }
 
+/// Whether JSON cannot be decoded, however it goes on.
+fn is_undecodable<T: DeserializeOwned>(json: &[u8]) -> bool {
+    serde_json::from_slice::<T>(json).is_err_and(|error| !error.is_eof())
+}
+
 /// The path of the value that makes decoding fail, if it can be told.
 ///
 /// Decoding fails as soon as that value has been read, and before for want of more JSON. JSON that is broken off within
 /// it has its path at the end. So the code which decodes with a path need not exist for each type. (Where an error says that it
 /// happened is not relied upon: those of nested JSON count from its own beginning.)
-fn path_of_failure(json: &[u8], fails: &dyn Fn(&[u8]) -> bool) -> Option<String> {
+fn path_of_failure(json: &[u8], fails: fn(&[u8]) -> bool) -> Option<String> {
     let (mut good, mut bad) = (0, json.len());
     while bad - good > 1 {
         let middle = good.midpoint(bad);
@@ -155,18 +157,16 @@ pub(super) async fn read(response: &mut Response, most: usize) -> reqwest::Resul
 mod tests {
     use serde::de::DeserializeOwned;
 
-    use super::path_of_failure;
+    use super::{is_undecodable, path_of_failure};
     use crate::types::{Action, FlowRunResponse, Node, OrchestrationResult};
 
     /// The path that is found without the type, which must be the one that is found with it.
     fn path<T: DeserializeOwned>(json: &str) -> String {
-        let fails =
-            |json: &[u8]| serde_json::from_slice::<T>(json).is_err_and(|error| !error.is_eof());
         let mut read = serde_json::Deserializer::from_str(json);
         let Err(located) = serde_path_to_error::deserialize::<_, T>(&mut read) else {
             panic!("{json} has the expected form");
         };
-        let path = path_of_failure(json.as_bytes(), &fails).expect("it can be told");
+        let path = path_of_failure(json.as_bytes(), is_undecodable::<T>).expect("it can be told");
         assert_eq!(
             path,
             located.path().to_string(),
@@ -230,10 +230,8 @@ mod tests {
     #[test]
     fn no_path_is_better_than_a_wrong_one() {
         let json = r#"{"parameters":{"a":1e999},"name":7}"#;
-        let fails = |json: &[u8]| {
-            serde_json::from_slice::<FlowRunResponse>(json).is_err_and(|error| !error.is_eof())
-        };
+        let fails = is_undecodable::<FlowRunResponse>;
         assert!(fails(json.as_bytes()));
-        assert_eq!(path_of_failure(json.as_bytes(), &fails), None);
+        assert_eq!(path_of_failure(json.as_bytes(), fails), None);
     }
 }

@@ -195,7 +195,8 @@ async fn listen(
     use super::live_stream::{LiveEventStream, StreamEvent};
     use crate::error::ErrorKind;
 
-    let mut stream = LiveEventStream::new(raw.clone(), filter.clone());
+    let clock = raw.channel().clock();
+    let mut stream = LiveEventStream::new(Arc::clone(&raw), filter.clone());
     loop {
         let event = stream.next().await;
         if let StreamEvent::Ended(error) = &event {
@@ -203,11 +204,10 @@ async fn listen(
             tracing::debug!(%error, "no live events; stored events are read more often");
         }
         let mut deduplicator = deduplicator.lock().await;
-        let now = raw.channel().clock().time_of_day();
         let should_continue = match event {
             StreamEvent::Opened => {
                 live.store(true, Ordering::Relaxed);
-                deduplicator.opened(now).await
+                deduplicator.opened(clock.time_of_day()).await
             }
             StreamEvent::Event(event) => deduplicator.live(*event).await,
             StreamEvent::Ended(error) if error.kind() == ErrorKind::Unauthorized => {
@@ -215,7 +215,7 @@ async fn listen(
                 false
             }
             StreamEvent::Ended(error) => {
-                deduplicator.ended(now, &error);
+                deduplicator.ended(clock.time_of_day(), &error);
                 true
             }
         };

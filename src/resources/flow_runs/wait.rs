@@ -92,7 +92,6 @@ impl FlowRuns<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
     pub fn wait_all(self, ids: impl IntoIterator<Item = Uuid>) -> Wait<Vec<FlowRunResponse>> {
         Wait::new(self.client.clone(), ids.into_iter().collect(), |pending| {
             Box::pin(async move {
@@ -119,7 +118,6 @@ impl FlowRuns<'_> {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
     pub fn wait_any(self, ids: impl IntoIterator<Item = Uuid>) -> Wait {
         Wait::new(self.client.clone(), ids.into_iter().collect(), |pending| {
             Box::pin(async move {
