@@ -3,55 +3,98 @@
 use std::time::Duration;
 
 use prefect_sdk::types::{WorkPoolUpdate, WorkerStatus};
+use prefect_sdk::work_pools::{WorkPoolWorkers, WorkerChannel};
 use prefect_sdk::worker::ProcessInfrastructure;
-use prefect_sdk::{Client, LocalServer};
+use prefect_sdk::{Client, ErrorKind, LocalServer, Result};
 use serde_json::json;
 
 use super::{Working, a_shell_in, a_worker, message};
 use crate::flow::a_run_of;
 use crate::support::{SocketMode, WebSocketProxy, live, live_server, unique};
 
+/// Works with a channel. If the server's database is locked, it closes the channel (1011), or does not answer in time: then this
+/// begins again with another one.
+async fn with_channel(
+    workers: &WorkPoolWorkers<'_>,
+    work: impl AsyncFn(&mut WorkerChannel) -> Result<()>,
+) -> Result<()> {
+    loop {
+        let connected = workers.connect("by-channel", "process", Duration::from_secs(1));
+        let worked = match connected.await {
+            Ok(mut channel) => work(&mut channel).await,
+            Err(error) => Err(error),
+        };
+        match worked {
+            Err(error) if matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout) => {}
+            worked => return worked,
+        }
+    }
+}
+
 #[tokio::test]
-async fn it_tells_of_a_change_of_the_pool_and_is_a_heartbeat() {
+async fn it_tells_of_a_change_of_the_pool() {
     let client = live().await;
     let pool = unique("pool");
     Working::start(a_worker(&client, &pool)).await.stop().await;
     let pools = client.work_pools();
     let workers = pools.workers(&pool);
-    let mut channel = loop {
-        let channel = workers.connect("by-channel", "process", Duration::from_secs(1));
-        match channel.await {
-            Ok(channel) => break channel,
-            // A loaded server closes it because its database is locked.
-            Err(error) => assert!(error.to_string().contains("1011"), "{error}"),
-        }
+    let worked = with_channel(&workers, async |channel| {
+        assert_eq!(channel.pool().name, pool);
+        let limit = channel.pool().concurrency_limit.unwrap_or_default() + 1;
+        let update = WorkPoolUpdate::new().concurrency_limit(limit);
+        let (told, updated) = tokio::join!(
+            async {
+                while channel.changed().await?.concurrency_limit != limit {}
+                Ok(())
+            },
+            pools.update(&pool, &update)
+        );
+        updated.expect("updated");
+        told
+    });
+    worked.await.expect("told");
+}
+
+#[tokio::test]
+async fn its_heartbeats_show_the_worker_in_its_pool() {
+    let client = live().await;
+    let pool = unique("pool");
+    Working::start(a_worker(&client, &pool)).await.stop().await;
+    let pools = client.work_pools();
+    let workers = pools.workers(&pool);
+    let shown = async || {
+        let shown = workers.list().await.expect("the workers");
+        let mut shown = shown.into_iter();
+        shown.find(|it| it.name == "by-channel").expect("shown")
     };
-    assert_eq!(channel.pool().name, pool);
-    let update = WorkPoolUpdate::new().concurrency_limit(7);
-    let (changed, updated) = tokio::join!(
-        channel.changed(),
-        client.work_pools().update(&pool, &update)
-    );
-    updated.expect("updated");
-    assert_eq!(changed.expect("told").concurrency_limit, 7);
-    let workers = workers.list().await.expect("the workers");
-    let shown = workers
-        .iter()
-        .find(|it| it.name == "by-channel")
-        .expect("shown");
-    assert_eq!(shown.status, Some(WorkerStatus::Online));
+    let worked = with_channel(&workers, async |channel| {
+        // The greeting is a heartbeat, too.
+        let greeted = shown().await.last_heartbeat_time;
+        let is_shown = async {
+            loop {
+                let shown = shown().await;
+                if shown.last_heartbeat_time != greeted
+                    && shown.status == Some(WorkerStatus::Online)
+                {
+                    return Ok(());
+                }
+            }
+        };
+        tokio::select! {
+            shown = is_shown => shown,
+            ended = async { loop { channel.changed().await?; } } => ended,
+        }
+    });
+    worked.await.expect("open until then");
 }
 
 #[tokio::test]
 async fn a_pool_that_does_not_exist_is_refused() {
     let client = live().await;
     let pools = client.work_pools();
-    let workers = pools.workers("no-such-pool");
-    let refused = workers
-        .connect("worker", "process", Duration::from_secs(30))
-        .await;
+    let refused = with_channel(&pools.workers("no-such-pool"), async |_| Ok(())).await;
     let error = refused.expect_err("refused");
-    assert_eq!(error.kind(), prefect_sdk::ErrorKind::Forbidden, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Forbidden, "{error}");
 }
 
 /// Changes the pool's template, and returns what a run does by which template.
