@@ -108,6 +108,12 @@ impl RetryPolicy {
         self
     }
 
+    /// The same policy with at most this number of attempts.
+    pub(crate) fn at_most(self, attempts: u32) -> Self {
+        let attempts = attempts.min(self.attempts);
+        self.attempts(attempts)
+    }
+
     pub(crate) fn allows(&self, attempts: u32) -> bool {
         attempts < self.attempts
     }

@@ -3,9 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc;
 
-#[cfg(feature = "websocket")]
-use super::event_update::EventGap;
-use super::event_update::EventUpdate;
+use super::event_update::{EventGap, EventUpdate};
 use crate::error::Result;
 use crate::resources::seen_window::SeenWindow;
 use crate::types::ReceivedEvent;
@@ -15,7 +13,7 @@ const REMEMBERED_EVENTS: usize = 200_000;
 
 /// Delivers each event once.
 pub(super) struct Deduplicator {
-    pub(super) updates: mpsc::Sender<Result<EventUpdate>>,
+    updates: mpsc::Sender<Result<EventUpdate>>,
     seen: SeenWindow,
     /// Events that occurred before this time are not delivered.
     since: Option<DateTime<Utc>>,
@@ -54,25 +52,23 @@ impl Deduplicator {
         self.seen.insert(event.occurred, event.id);
     }
 
-    /// Delivers a stored event if it is new; `false` when the subscription has been dropped.
-    pub(super) async fn stored(&mut self, event: ReceivedEvent) -> bool {
-        match !self.is_early(&event) && self.seen.insert(event.occurred, event.id) {
-            true => self.send(EventUpdate::Event(Box::new(event))).await,
-            false => true,
+    /// Delivers a stored event if it is new.
+    pub(super) async fn stored(&mut self, event: ReceivedEvent) {
+        if !self.is_early(&event) && self.seen.insert(event.occurred, event.id) {
+            self.send(EventUpdate::Event(Box::new(event))).await;
         }
     }
 
-    /// Delivers a live event if it is new; `false` when the subscription has been dropped.
+    /// Delivers a live event if it is new.
     #[cfg(feature = "websocket")]
-    pub(super) async fn live(&mut self, event: ReceivedEvent) -> bool {
+    pub(super) async fn live(&mut self, event: ReceivedEvent) {
         // One that is dated before those that are remembered cannot have been read.
         let is_old = self
             .complete_since()
             .is_some_and(|since| event.occurred < since);
         let is_new = is_old || self.seen.insert(event.occurred, event.id);
-        match is_new && !self.is_early(&event) {
-            true => self.send(EventUpdate::Event(Box::new(event))).await,
-            false => true,
+        if is_new && !self.is_early(&event) {
+            self.send(EventUpdate::Event(Box::new(event))).await;
         }
     }
 
@@ -87,21 +83,24 @@ impl Deduplicator {
     }
 
     #[cfg(feature = "websocket")]
-    pub(super) async fn opened(&mut self, until: DateTime<Utc>) -> bool {
-        match self.silent_since.take() {
-            None => true,
-            Some((since, reason)) => {
-                let gap = EventGap {
-                    since,
-                    until,
-                    reason,
-                };
-                self.send(EventUpdate::Gap(gap)).await
-            }
+    pub(super) async fn opened(&mut self, until: DateTime<Utc>) {
+        if let Some((since, reason)) = self.silent_since.take() {
+            self.gap(since, until, reason).await;
         }
     }
 
-    pub(super) async fn send(&self, received: EventUpdate) -> bool {
-        self.updates.send(Ok(received)).await.is_ok()
+    /// Reports that events of this time may be missing.
+    pub(super) async fn gap(&self, since: DateTime<Utc>, until: DateTime<Utc>, reason: String) {
+        let gap = EventGap {
+            since,
+            until,
+            reason,
+        };
+        self.send(EventUpdate::Gap(gap)).await;
+    }
+
+    /// Sends an update, once there is room for it. (When the subscription is dropped, so is this.)
+    async fn send(&self, update: EventUpdate) {
+        let _ = self.updates.send(Ok(update)).await;
     }
 }

@@ -16,7 +16,7 @@ pub enum EventUpdate {
     Gap(EventGap),
 }
 
-/// A time in which no live events were received.
+/// A time in which no live events were received, or of which stored events cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventGap {

@@ -25,6 +25,7 @@ mod event_update;
 #[cfg(feature = "websocket")]
 mod live_stream;
 mod stored_events;
+mod stored_pages;
 mod subscription;
 
 #[cfg(feature = "flows")]

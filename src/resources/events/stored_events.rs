@@ -1,7 +1,6 @@
 //! Reading the events that the server has stored, those of them that were not received.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,15 +9,11 @@ use reqwest::header::HeaderMap;
 use tokio::sync::Mutex;
 
 use super::deduplicator::Deduplicator;
+use super::stored_pages::{Span, StoredPages, wait_after};
 use crate::error::{Error, Result, sent_at};
-use crate::query::{Pager, pager};
 use crate::raw;
-use crate::resources::outage::requested_wait;
 use crate::retry::RetryPolicy;
-use crate::types::{
-    CountAccountEventsRequest, Countable, EventFilter, EventOccurredFilter, EventOrder,
-    ReadEventsRequest, ReceivedEvent, TimeUnit,
-};
+use crate::types::{CountAccountEventsRequest, Countable, TimeUnit};
 
 /// How often stored events are read while the socket is open.
 const READ_INTERVAL_LIVE: Duration = Duration::from_secs(10);
@@ -42,11 +37,8 @@ const MAX_SPANS: i64 = 900;
 /// How long an event that was received may not be stored yet.
 const AWAITED_STORAGE: TimeDelta = TimeDelta::seconds(10);
 
-/// How often one page is requested. Those before it are not requested again.
-const PAGE_ATTEMPTS: u32 = 3;
-
-/// A span of time, with both its ends.
-type Span = (DateTime<Utc>, DateTime<Utc>);
+/// How many spans may fail before the others of a read are left for the next one.
+const MAX_FAILED_SPANS: usize = 3;
 
 /// A time of the server, and when it was learnt.
 #[derive(Clone, Copy)]
@@ -69,8 +61,9 @@ impl ServerClock {
 
 /// Repeatedly reads the stored events that were not received.
 pub(super) struct StoredEvents<'a> {
-    raw: Arc<raw::Client>,
-    filter: &'a EventFilter,
+    /// Counts events, in one attempt.
+    raw: raw::Client,
+    pages: &'a StoredPages,
     deduplicator: &'a Mutex<Deduplicator>,
     live: &'a AtomicBool,
     clock: ServerClock,
@@ -86,16 +79,15 @@ pub(super) struct StoredEvents<'a> {
 impl<'a> StoredEvents<'a> {
     /// Reads the events since a time.
     pub(super) fn new(
-        raw: &raw::Client,
-        filter: &'a EventFilter,
+        pages: &'a StoredPages,
         deduplicator: &'a Mutex<Deduplicator>,
         live: &'a AtomicBool,
         since: DateTime<Utc>,
         clock: ServerClock,
     ) -> Self {
         Self {
-            raw: Arc::new(raw.with_retry(RetryPolicy::none())),
-            filter,
+            raw: pages.raw().with_retry(RetryPolicy::none()),
+            pages,
             deduplicator,
             live,
             clock,
@@ -105,39 +97,34 @@ impl<'a> StoredEvents<'a> {
         }
     }
 
-    /// Reads until the subscription is dropped.
-    pub(super) async fn poll(mut self) {
-        let (mut rounds, mut asked) = (0_u32, Duration::ZERO);
+    /// Reads until an error would come again.
+    pub(super) async fn poll(mut self) -> Error {
+        let (mut rounds, mut failures, mut wait) = (0_u32, 0, Duration::ZERO);
         loop {
             let interval = match self.live.load(Ordering::Relaxed) {
                 true => READ_INTERVAL_LIVE,
                 false => READ_INTERVAL,
             };
-            self.raw.channel().clock().sleep(interval.max(asked)).await;
-            if self.deduplicator.lock().await.updates.is_closed() {
-                return;
-            }
+            self.raw.channel().clock().sleep(interval.max(wait)).await;
             // Some events are stored long after they occurred.
             rounds = rounds.wrapping_add(1);
             let read = match rounds.is_multiple_of(6) {
                 true => self.read(LATE_STORAGE_DELAY, DATED_AHEAD).await,
                 false => self.read(STORAGE_DELAY, TimeDelta::zero()).await,
             };
-            asked = Duration::ZERO;
-            match read {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => match wait_after(error, self.deduplicator).await {
-                    Some(wait) => asked = wait,
-                    None => return,
+            (failures, wait) = match read {
+                Ok(()) => (0, Duration::ZERO),
+                Err(error) => match wait_after(error, failures + 1) {
+                    Ok(wait) => (failures + 1, wait),
+                    Err(error) => return error,
                 },
-            }
+            };
         }
     }
 
-    /// Reads the events of this time before the last read, and of this time ahead; `false` when the subscription was
-    /// dropped.
-    async fn read(&mut self, back: TimeDelta, ahead: TimeDelta) -> Result<bool> {
+    /// Reads the events of this time before the last read, and of this time ahead. A span that cannot be read is left for the next
+    /// read, and so is all that follows a few of them.
+    async fn read(&mut self, back: TimeDelta, ahead: TimeDelta) -> Result<()> {
         let complete_since = self.deduplicator.lock().await.complete_since();
         let now = self.clock.at(self.raw.channel().clock().now());
         // The server's clock may have been put back.
@@ -149,16 +136,23 @@ impl<'a> StoredEvents<'a> {
             // Such spans are not counted.
             spans.push(CountedSpan::uncounted((now, now + ahead)));
         }
-        for span in spans {
-            if !deliver_stored(&self.raw, self.filter, span.span, self.deduplicator).await? {
-                return Ok(false);
+        let mut failed = Vec::new();
+        for mut span in spans {
+            match self.pages.deliver(&mut span.span, self.deduplicator).await {
+                Ok(()) => self.differing.extend(span.counts),
+                Err(error) => failed.push(error),
             }
-            self.differing.extend(span.counts);
+            if failed.len() == MAX_FAILED_SPANS {
+                break;
+            }
+        }
+        if let Some(error) = failed.pop() {
+            return Err(error);
         }
         self.read_until = now;
         let oldest = now - LATE_STORAGE_DELAY - STORAGE_DELAY;
         self.differing = self.differing.split_off(&oldest);
-        Ok(true)
+        Ok(())
     }
 
     fn learn_time(&mut self, headers: &HeaderMap) {
@@ -173,7 +167,7 @@ impl<'a> StoredEvents<'a> {
             return Ok(Vec::new());
         }
         let seconds = (until - since).num_seconds() / MAX_SPANS + 1;
-        let body = CountAccountEventsRequest::new(within(self.filter, (since, until)))
+        let body = CountAccountEventsRequest::new(self.pages.filter((since, until)))
             .time_unit(TimeUnit::Second)
             .time_interval(seconds as f64);
         let counted = match self.raw.count_account_events(&Countable::Time, &body).await {
@@ -225,78 +219,4 @@ impl CountedSpan {
         let counts = Vec::new();
         Self { span, counts }
     }
-}
-
-/// How long to wait before events are read again; `None` after an error that would come again, which ends the
-/// subscription.
-async fn wait_after(error: Error, deduplicator: &Mutex<Deduplicator>) -> Option<Duration> {
-    if error.is_permanent() {
-        let updates = deduplicator.lock().await.updates.clone();
-        let _ = updates.send(Err(error)).await;
-        return None;
-    }
-    tracing::debug!(%error, "stored events cannot be read; trying again");
-    Some(requested_wait(&error).max(READ_INTERVAL))
-}
-
-/// Delivers the stored events of a span, however often reading fails; `false` when the subscription has ended.
-pub(super) async fn deliver_backlog(
-    raw: &raw::Client,
-    filter: &EventFilter,
-    span: Span,
-    deduplicator: &Mutex<Deduplicator>,
-) -> bool {
-    loop {
-        // What was delivered is read again after a failure, but not delivered.
-        match deliver_stored(raw, filter, span, deduplicator).await {
-            Ok(is_subscribed) => return is_subscribed,
-            Err(error) => match wait_after(error, deduplicator).await {
-                Some(wait) => raw.channel().clock().sleep(wait).await,
-                None => return false,
-            },
-        }
-    }
-}
-
-/// Delivers the stored events of a span that were not received, the oldest first, page by page; `false` when the
-/// subscription was dropped.
-async fn deliver_stored(
-    raw: &raw::Client,
-    filter: &EventFilter,
-    span: Span,
-    deduplicator: &Mutex<Deduplicator>,
-) -> Result<bool> {
-    let raw = raw.with_retry(RetryPolicy::default().attempts(PAGE_ATTEMPTS));
-    let mut events = stored_in(Arc::new(raw), filter, span);
-    while let Some(event) = events.next().await {
-        if !deduplicator.lock().await.stored(event?).await {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Marks the stored events of a span as delivered.
-pub(super) async fn skip_stored(
-    raw: Arc<raw::Client>,
-    filter: &EventFilter,
-    span: Span,
-    deduplicator: &mut Deduplicator,
-) -> Result<()> {
-    let mut events = stored_in(raw, filter, span);
-    while let Some(event) = events.next().await {
-        deduplicator.skip(&event?);
-    }
-    Ok(())
-}
-
-/// The stored events of a span, the oldest first.
-fn stored_in(raw: Arc<raw::Client>, filter: &EventFilter, span: Span) -> Pager<ReceivedEvent> {
-    let filter = within(filter, span).order(EventOrder::Asc);
-    pager(ReadEventsRequest::new().filter(filter), raw, (), None)
-}
-
-fn within(filter: &EventFilter, (since, until): Span) -> EventFilter {
-    let occurred = EventOccurredFilter::new().since(since).until(until);
-    filter.clone().occurred(occurred)
 }

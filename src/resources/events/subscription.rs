@@ -12,15 +12,14 @@ use std::task::{Context, Poll};
 use chrono::{DateTime, Utc};
 use futures_core::Stream;
 use futures_util::FutureExt as _;
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use tokio::sync::{Mutex, mpsc};
 
 use super::deduplicator::Deduplicator;
 use super::event_update::EventUpdate;
 use super::generated::Events;
-use super::stored_events::{
-    DATED_AHEAD, STORAGE_DELAY, ServerClock, StoredEvents, deliver_backlog, skip_stored,
-};
+use super::stored_events::{DATED_AHEAD, STORAGE_DELAY, ServerClock, StoredEvents};
+use super::stored_pages::{MAX_PAGE_ATTEMPTS, StoredPages};
 use crate::client::{Background, Client};
 use crate::error::{Error, Result};
 use crate::raw;
@@ -59,7 +58,8 @@ impl Events<'_> {
     /// [`EventUpdate::Gap`] reports a time without a socket, once it is over: the events that were stored
     /// in that time have been delivered, or will be within 15 s; whether there were others, which the
     /// server did not store, cannot be known. (If no socket was ever opened no gap is reported: all events
-    /// come from those stored.) At least once a minute, stored events are counted five minutes back, or as far
+    /// come from those stored.) A gap also reports stored events that are left out: those of a reply that cannot be
+    /// decoded, and those since a time for which the server answers 500 ten times in a row. At least once a minute, stored events are counted five minutes back, or as far
     /// as they are remembered; events that are dated further back, or stored later, arrive only over the socket,
     /// and events that are dated ahead arrive up to a minute late. Events that were not yet stored when the
     /// subscription was started may be delivered although they are older.
@@ -136,8 +136,7 @@ impl SubscriptionBuilder {
     pub async fn start(self) -> Result<Subscription> {
         let background = self.client.service::<Background>()?;
         let (updates, received) = mpsc::channel(UPDATE_BUFFER);
-        let failed = updates.clone();
-        let mut deduplicator = Deduplicator::new(updates, self.since);
+        let mut deduplicator = Deduplicator::new(updates.clone(), self.since);
         let raw = self.client.shared_raw();
         let start = server_time(&raw).await?;
         let clock = ServerClock::new(start, raw.channel().clock().now());
@@ -152,26 +151,37 @@ impl SubscriptionBuilder {
         } else {
             // Events that have already happened are marked as seen, so that only new ones are delivered,
             // whatever the difference between the clocks of server and client.
-            skip_stored(raw, &self.filter, (stored_since, ahead), &mut deduplicator).await?;
+            StoredPages::new(raw, self.filter.clone())
+                .skip((stored_since, ahead), &mut deduplicator)
+                .await?;
         }
-        let (raw, filter, since) = (background.raw().clone(), self.filter, self.since);
+        let channel = self.client.channel();
+        let retry = channel.retry().clone().at_most(MAX_PAGE_ATTEMPTS);
+        let raw = Arc::new(background.raw_for(channel).with_retry(retry));
+        let pages = StoredPages::new(Arc::clone(&raw), self.filter.clone());
+        let (filter, since) = (self.filter, self.since);
         let work = async move {
             let (deduplicator, live) = (Mutex::new(deduplicator), AtomicBool::new(false));
             if let Some(since) = since
-                && !deliver_backlog(&raw, &filter, (since, ahead), &deduplicator).await
+                && let Err(error) = pages.deliver_backlog((since, ahead), &deduplicator).await
             {
-                return;
+                return error;
             }
             let since = since.unwrap_or(stored_since);
-            let listening = pin!(listen(raw.clone(), &filter, &deduplicator, &live));
-            let stored = StoredEvents::new(&raw, &filter, &deduplicator, &live, since, clock);
-            select(listening, pin!(stored.poll())).await;
+            let listening = pin!(listen(raw, &filter, &deduplicator, &live));
+            let stored = StoredEvents::new(&pages, &deduplicator, &live, since, clock);
+            let stored = pin!(stored.poll());
+            select(listening, stored).await.factor_first().0
         };
         background.spawn(async move {
             // A panic in a hook of the program is an error, and not the end of all events.
-            if AssertUnwindSafe(work).catch_unwind().await.is_err() {
-                let error = Error::hook_panicked("events are no longer received");
-                let _ = failed.send(Err(error)).await;
+            let panicked = |_| Error::hook_panicked("events are no longer received");
+            let work = AssertUnwindSafe(work).catch_unwind();
+            let work = work.map(|ended| ended.unwrap_or_else(panicked));
+            // Whatever is waited for: when the subscription is dropped, all of it is.
+            let (dropped, work) = (pin!(updates.closed()), pin!(work));
+            if let Either::Right((error, _)) = select(dropped, work).await {
+                let _ = updates.send(Err(error)).await;
             }
         });
         Ok(Subscription { received })
@@ -180,18 +190,23 @@ impl SubscriptionBuilder {
 
 /// Does nothing: without WebSockets, all events come from those stored.
 #[cfg(not(feature = "websocket"))]
-async fn listen(_: Arc<raw::Client>, _: &EventFilter, _: &Mutex<Deduplicator>, _: &AtomicBool) {
+async fn listen(
+    _: Arc<raw::Client>,
+    _: &EventFilter,
+    _: &Mutex<Deduplicator>,
+    _: &AtomicBool,
+) -> Error {
     std::future::pending().await
 }
 
-/// Delivers live events until the subscription is dropped.
+/// Delivers live events until the server refuses the credentials.
 #[cfg(feature = "websocket")]
 async fn listen(
     raw: Arc<raw::Client>,
     filter: &EventFilter,
     deduplicator: &Mutex<Deduplicator>,
     live: &AtomicBool,
-) {
+) -> Error {
     use super::live_stream::{LiveEventStream, StreamEvent};
     use crate::error::ErrorKind;
 
@@ -199,28 +214,19 @@ async fn listen(
     let mut stream = LiveEventStream::new(Arc::clone(&raw), filter.clone());
     loop {
         let event = stream.next().await;
-        if let StreamEvent::Ended(error) = &event {
-            live.store(false, Ordering::Relaxed);
-            tracing::debug!(%error, "no live events; stored events are read more often");
-        }
         let mut deduplicator = deduplicator.lock().await;
-        let should_continue = match event {
+        match event {
             StreamEvent::Opened => {
                 live.store(true, Ordering::Relaxed);
-                deduplicator.opened(clock.time_of_day()).await
+                deduplicator.opened(clock.time_of_day()).await;
             }
             StreamEvent::Event(event) => deduplicator.live(*event).await,
-            StreamEvent::Ended(error) if error.kind() == ErrorKind::Unauthorized => {
-                let _ = deduplicator.updates.send(Err(error)).await;
-                false
-            }
+            StreamEvent::Ended(error) if error.kind() == ErrorKind::Unauthorized => return error,
             StreamEvent::Ended(error) => {
+                live.store(false, Ordering::Relaxed);
+                tracing::debug!(%error, "no live events; stored events are read more often");
                 deduplicator.ended(clock.time_of_day(), &error);
-                true
             }
-        };
-        if !should_continue {
-            return;
         }
     }
 }

@@ -145,7 +145,7 @@ impl BatchSender {
                         }
                         self.confirm(batch.len());
                     }
-                    // Until the last round, a server that answers 500 to everything is asked once a round.
+                    // Between the first round and the last, a server that answers 500 to everything is asked once a round.
                     Err(error)
                         if is_server_error(&error)
                             && !any_was_accepted

@@ -1,4 +1,5 @@
 //! Emitting events, and subscribing to them.
 
 mod emitter;
+mod stored;
 pub mod subscription;
