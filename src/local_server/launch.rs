@@ -143,7 +143,8 @@ pub(super) async fn on_free_port<T, F: Future<Output = Result<T>>>(
     }
 }
 
-fn free_port(wanted: Option<u16>) -> Result<u16> {
+/// The port that is wanted, if it is free, or any free one.
+pub(super) fn free_port(wanted: Option<u16>) -> Result<u16> {
     // The server cannot choose the port itself: with `--port 0` it never reports which one it is.
     let listener = TcpListener::bind(("127.0.0.1", wanted.unwrap_or(0)));
     let port = listener

@@ -86,7 +86,8 @@ impl LocalServerBuilder {
         self
     }
 
-    /// An environment variable for the server; it takes precedence over the other options.
+    /// An environment variable for the server; it takes precedence over the options that are variables as well. (The port,
+    /// and whether there are pages, are not.)
     ///
     /// [`start`](Self::start) refuses `PREFECT_HOME`, by which the SDK recognises its server, and
     /// `PREFECT_SERVER_API_AUTH_STRING`, which [`basic_auth`](Self::basic_auth) sets.
@@ -112,7 +113,7 @@ impl LocalServerBuilder {
             };
             // The server migrates a database of the user, and an interpreter of the user may have any
             // version: there is a template only for an installation of the SDK.
-            Ok((python, this.database_url.is_none() && this.python.is_none()))
+            Ok((python, !this.has_database() && this.python.is_none()))
         })
         .await?;
         let template = match templated {
@@ -146,6 +147,12 @@ impl LocalServerBuilder {
             Some(name) => Err(error(format!("{name} cannot be set by `env`"))),
             None => Ok(()),
         }
+    }
+
+    /// Whether a database is given, by the option or by variables.
+    fn has_database(&self) -> bool {
+        let own = |name: &String| name.contains("_DATABASE_");
+        self.database_url.is_some() || self.env.keys().any(own)
     }
 
     pub(super) fn wanted_version(&self) -> &str {

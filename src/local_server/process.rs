@@ -40,12 +40,18 @@ struct Supervisor {
     reports: BufReader<ChildStdout>,
 }
 
-/// Creates a temporary folder. The supervisor of the process that gets it removes it.
+/// Creates a temporary folder that nobody else may enter: databases and logs have secrets. The supervisor of the process that
+/// gets it removes it.
 pub(super) fn new_home() -> Result<PathBuf> {
     let temporary = std::env::temp_dir();
     let temporary = temporary.canonicalize().unwrap_or(temporary);
     let home = temporary.join(format!("prefect-sdk-{}", uuid::Uuid::new_v4()));
-    fs::create_dir_all(&home)
+    let mut folder = fs::DirBuilder::new();
+    folder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder
+        .create(&home)
         .map_err(|cause| setup_failed(&home, cause))
         .map(|()| home)
 }
@@ -101,6 +107,11 @@ impl Process {
 
     fn supervisor(&self) -> MutexGuard<'_, Supervisor> {
         locked(&self.supervisor)
+    }
+
+    /// Whether the program has not ended by itself. (One that was killed by [`kill`](Self::kill) has not.)
+    pub(super) fn is_alive(&self) -> bool {
+        matches!(self.supervisor().child.try_wait(), Ok(None))
     }
 
     /// Fails with the end of the log if the program has ended by itself.
@@ -198,7 +209,7 @@ impl Process {
         self.ask_to_stop();
         let start = Instant::now();
         while start.elapsed() < STOP_TIMEOUT {
-            if !matches!(self.supervisor().child.try_wait(), Ok(None)) {
+            if !self.is_alive() {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));

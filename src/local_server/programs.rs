@@ -27,7 +27,10 @@ pub(super) fn postgres() -> Result<PostgresPrograms> {
     let mut debian: Vec<_> = entries(Path::new(DEBIAN_POSTGRES))
         .map(|version| version.join("bin"))
         .collect();
-    debian.sort();
+    debian.sort_by_key(|bin| {
+        let version = bin.parent().and_then(Path::file_name).unwrap_or_default();
+        numbers(&version.to_string_lossy())
+    });
     let found = debian
         .into_iter()
         .rev()
@@ -69,6 +72,12 @@ pub(super) fn caddy() -> Result<PathBuf> {
     }
 }
 
+/// The numbers of a version such as `3.9.1`, by which versions are ordered.
+pub(super) fn numbers(version: &str) -> Vec<u32> {
+    let parts = version.split('.');
+    parts.map(|part| part.parse().unwrap_or(0)).collect()
+}
+
 fn path() -> impl Iterator<Item = PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).collect::<Vec<_>>().into_iter()
@@ -102,4 +111,15 @@ fn packages(package: &str) -> Result<PathBuf> {
 fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     entries.flatten().map(|entry| entry.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbers;
+
+    #[test]
+    fn versions_are_ordered_by_their_numbers() {
+        assert!(numbers("9.6") < numbers("18"));
+        assert!(numbers("3.9.1") < numbers("3.10.0"));
+    }
 }

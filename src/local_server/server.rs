@@ -12,7 +12,7 @@ use crate::transport::PREFECT_VERSION;
 ///
 /// The first start installs Prefect from PyPI into a cache folder (`$PREFECT_SDK_CACHE`, else
 /// `$XDG_CACHE_HOME/prefect-sdk`, else `~/.cache/prefect-sdk`) and migrates a database once;
-/// later starts take seconds. It needs Linux or macOS, and Python 3.10 or newer; `uv` is used if it is
+/// later starts take seconds. What takes long is told on standard error. It needs Linux or macOS, and Python 3.10 or newer; `uv` is used if it is
 /// installed. The server also stops when the program is killed.
 ///
 /// ```no_run
@@ -67,7 +67,8 @@ impl LocalServer {
         self.process.log()
     }
 
-    /// Stops the server and waits until it has ended. Dropping does the same, but cannot report an error.
+    /// Stops the server and waits until it has ended. Dropping does the same, but it blocks the thread, and cannot report an
+    /// error.
     ///
     /// # Errors
     ///

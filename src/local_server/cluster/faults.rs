@@ -17,7 +17,7 @@ impl LocalCluster {
         self.server(server)?.process.kill().await
     }
 
-    /// Starts a server again that was killed, on the same port, and waits until it answers.
+    /// Starts a server again that was killed or has ended by itself, on the same port, and waits until it answers.
     ///
     /// # Errors
     ///
@@ -25,10 +25,18 @@ impl LocalCluster {
     /// within two minutes.
     pub async fn start_server(&mut self, server: usize) -> Result<()> {
         let Server {
-            process, client, ..
+            process,
+            client,
+            port,
+            python,
         } = self.server(server)?;
-        process.start_again().await?;
-        wait_until_ready(process, client).await
+        if process.is_alive() {
+            process.start_again().await?;
+            return wait_until_ready(process, client).await;
+        }
+        let new = self.settings.start(python, Some(*port), false).await?;
+        self.servers[server] = new;
+        Ok(())
     }
 
     /// Stops a server in an orderly way, and starts one with this version of Prefect on the same port, as a rolling
@@ -44,7 +52,9 @@ impl LocalCluster {
         let wanted: Installation = prefect_with_redis(version)?;
         let python = blocking(move || install::ensure(&wanted)).await?;
         let old = self.server(server)?;
-        old.process.end().await?;
+        if old.process.is_alive() {
+            old.process.end().await?;
+        }
         let migrates = is_newer(version, &self.newest);
         let port = Some(old.port);
         let new = self.settings.start(&python, port, migrates).await?;

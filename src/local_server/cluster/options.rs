@@ -9,6 +9,7 @@ use super::super::launch::{self, prefect};
 use super::super::options::LocalServerBuilder;
 use super::super::postgres::Postgres;
 use super::super::process::{Process, new_home};
+use super::super::programs::numbers;
 use super::super::server::LocalServer;
 use super::super::task::{blocking, error};
 use super::balancer::Balancer;
@@ -83,7 +84,8 @@ impl LocalClusterBuilder {
         self
     }
 
-    /// An environment variable for all servers and the services; it takes precedence over the other options.
+    /// An environment variable for all servers and the services; it takes precedence over the options that are variables as
+    /// well. (The port is not.)
     ///
     /// [`start`](Self::start) refuses what [`LocalServerBuilder::env`] refuses.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -101,6 +103,10 @@ impl LocalClusterBuilder {
         self.each.check()?;
         if self.servers == 0 {
             return Err(error("a cluster has at least one server"));
+        }
+        // Rather now than when all the others run.
+        if let Some(port) = self.each.wanted_port() {
+            launch::free_port(Some(port))?;
         }
         let version = self.each.wanted_version().to_owned();
         let wanted = prefect_with_redis(&version)?;
@@ -185,9 +191,5 @@ pub(super) fn prefect_with_redis(version: &str) -> Result<Installation> {
 
 /// Whether the first of two versions such as `3.9.1` is the newer one.
 pub(super) fn is_newer(version: &str, than: &str) -> bool {
-    let parts = |version: &str| -> Vec<u32> {
-        let parts = version.split('.');
-        parts.map(|part| part.parse().unwrap_or(0)).collect()
-    };
-    parts(version) > parts(than)
+    numbers(version) > numbers(than)
 }

@@ -52,6 +52,8 @@ pub(super) struct Server {
     pub process: Process,
     pub port: u16,
     pub client: ClientBuilder,
+    /// The interpreter that runs it.
+    pub python: PathBuf,
 }
 
 /// What all servers have in common. (Not `Debug`, because it has secrets.)
@@ -98,6 +100,7 @@ impl ServerSettings {
             process,
             port,
             client,
+            python: python.to_owned(),
         })
     }
 }
@@ -141,7 +144,8 @@ impl LocalCluster {
         logs.collect()
     }
 
-    /// Stops all processes and waits until they have ended. Dropping does the same, but cannot report an error.
+    /// Stops all processes and waits until they have ended. Dropping does the same, but it blocks the thread, and cannot
+    /// report an error.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! What goes wrong with a part of a cluster does not reach the caller: what can be repeated is done once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -28,13 +29,21 @@ fn persistent() -> RetryPolicy {
         .max_delay(Duration::from_secs(1))
 }
 
-/// Creates runs while this happens, and checks that each has been created once.
+/// Creates runs while this happens, again until a request has met it, and checks that each has been created once.
 async fn each_run_is_created_once_while(
     cluster: &mut LocalCluster,
     retry: RetryPolicy,
-    fault: impl AsyncFnOnce(&mut LocalCluster),
+    fault: impl AsyncFn(&mut LocalCluster),
 ) {
-    let client = balanced(cluster).retry(retry).build().expect("a client");
+    let met = Arc::new(AtomicUsize::new(0));
+    let failed = Arc::clone(&met);
+    let builder = balanced(cluster).retry(retry).observer(move |attempt| {
+        let is_failed = attempt
+            .status()
+            .is_none_or(|status| status.is_server_error());
+        failed.fetch_add(usize::from(is_failed), Ordering::Relaxed);
+    });
+    let client = builder.build().expect("a client");
     let flow = FlowCreate::new(unique("flow"));
     let flow = client.flows().create(&flow).await.expect("a flow").id;
     let over = AtomicBool::new(false);
@@ -49,7 +58,9 @@ async fn each_run_is_created_once_while(
     });
     let happening = async {
         tokio::time::sleep(CALM).await;
-        fault(cluster).await;
+        while met.load(Ordering::Relaxed) == 0 {
+            fault(cluster).await;
+        }
         tokio::time::sleep(CALM).await;
         over.store(true, Ordering::Relaxed);
     };

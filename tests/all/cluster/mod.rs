@@ -19,7 +19,12 @@ async fn cluster() -> MutexGuard<'static, LocalCluster> {
         let cluster = LocalCluster::builder().csrf(true).start().await;
         Mutex::new(cluster.expect("a cluster"))
     };
-    CLUSTER.get_or_init(start).await.lock().await
+    let mut cluster = CLUSTER.get_or_init(start).await.lock().await;
+    // A test that has failed may have left one of them dead.
+    for server in 0..3 {
+        cluster.start_server(server).await.expect("started");
+    }
+    cluster
 }
 
 /// The builder of a client that goes through the balancer.
