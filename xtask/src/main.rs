@@ -9,8 +9,8 @@ const USAGE: &str = "\
 cargo xtask check       everything that CI runs: formatting, lints, structure, docs, and the README's tests
 cargo xtask api         writes the public API that is written by hand into xtask/api.txt, and says what changed
 cargo xtask build-cost [ROUNDS] what a program with the SDK costs to build, against programs by hand: CPU time, crates, size
-cargo xtask build-cost features [FEATURE..]
-                        the same for each feature, or for these
+cargo xtask build-cost features [ROUNDS]
+                        the same for each feature, against the default features
 cargo xtask licences    licences and origins of all dependencies
 cargo xtask package     the package as docs.rs builds it
 cargo xtask release     whether the version says what has changed for users since the last tag
@@ -25,13 +25,9 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["check"] => check::check(&root()),
         ["api"] => api::update(&root()),
-        ["build-cost"] => build_cost::measure(&root(), Subject::Floors(1)),
-        ["build-cost", "features", features @ ..] => {
-            build_cost::measure(&root(), Subject::Features(features))
-        }
-        ["build-cost", rounds] => match rounds.parse() {
-            Ok(rounds) => build_cost::measure(&root(), Subject::Floors(rounds)),
-            Err(_) => Err(USAGE.to_owned()),
+        ["build-cost", subject @ ..] => match subject {
+            ["features", rounds @ ..] => build_cost(Subject::Features, rounds),
+            rounds => build_cost(Subject::Floors, rounds),
         },
         ["licences"] => licences::check(&root()),
         ["package"] => package::check(&root()),
@@ -50,4 +46,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn build_cost(subject: Subject, rounds: &[&str]) -> Result<(), String> {
+    let rounds = match rounds {
+        [] => Ok(1),
+        [rounds] => rounds.parse().map_err(|_| USAGE.to_owned()),
+        _ => Err(USAGE.to_owned()),
+    };
+    build_cost::measure(&root(), subject, rounds?)
 }

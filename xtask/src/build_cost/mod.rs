@@ -6,43 +6,42 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::check::target;
-use programs::{Program, by_hand, sdk};
+use programs::{DEFAULTS, FEATURES, Program, by_hand, with, with_defaults, without};
 
 /// What is measured.
 #[derive(Clone, Copy)]
-pub enum Subject<'a> {
-    /// The default features against programs by hand, so many times each.
-    Floors(usize),
-    /// The default features, and each feature in addition to them; or only these.
-    Features(&'a [&'a str]),
+pub enum Subject {
+    /// The default features, against programs by hand.
+    Floors,
+    /// Each feature, against the default features.
+    Features,
 }
 
-/// Builds the programs from nothing, in the folder of the target, and prints what each costs.
+impl Subject {
+    /// The programs. What has features only is the last of those with programs by hand, and the first of those with features.
+    fn programs(self, root: &Path) -> Result<Vec<Program>, String> {
+        match self {
+            Self::Floors => Ok(vec![
+                by_hand("aws-lc"),
+                by_hand("ring"),
+                with_defaults(root)?,
+            ]),
+            Self::Features => std::iter::once(with_defaults(root))
+                .chain(DEFAULTS.iter().map(|feature| without(root, feature)))
+                .chain(FEATURES.iter().map(|(feature, _)| with(root, feature)))
+                .collect(),
+        }
+    }
+}
+
+/// Builds the programs from nothing, in the folder of the target, so many times by turns, and prints what each costs.
 ///
 /// The SDK's lock file gives all of them the same versions. CPU time, unlike wall time, hardly depends on what
 /// else the machine does, and the ratios depend on it still less: programs are built in turn. Of features, release builds share what
 /// they can, and only the size of their programs is measured.
-pub fn measure(root: &Path, subject: Subject<'_>) -> Result<(), String> {
+pub fn measure(root: &Path, subject: Subject, rounds: usize) -> Result<(), String> {
     let folder = target(root)?.join("build-cost");
-    let (programs, rounds) = match subject {
-        Subject::Floors(rounds) => (
-            vec![by_hand("aws-lc"), by_hand("ring"), sdk(root, "default")?],
-            rounds,
-        ),
-        Subject::Features(&[]) => {
-            let each = programs::FEATURES.iter().map(|(feature, _)| *feature);
-            let each = std::iter::once("default").chain(each);
-            (
-                each.map(|feature| sdk(root, feature))
-                    .collect::<Result<_, _>>()?,
-                1,
-            )
-        }
-        Subject::Features(features) => {
-            let each = features.iter().map(|feature| sdk(root, feature));
-            (each.collect::<Result<_, _>>()?, 1)
-        }
-    };
+    let programs = subject.programs(root)?;
     for program in &programs {
         program.write(root, &folder)?;
     }
@@ -56,10 +55,28 @@ pub fn measure(root: &Path, subject: Subject<'_>) -> Result<(), String> {
             costs.push(cost);
         }
     }
-    if let Subject::Floors(_) = subject {
-        print_ratios(&programs, &costs);
+    match subject {
+        Subject::Floors => print_ratios(&programs, &costs),
+        Subject::Features => print_additions(&programs, &costs),
     }
     Ok(())
+}
+
+/// What each program has in addition to the first, by medians.
+fn print_additions(programs: &[Program], costs: &[Vec<Cost>]) {
+    let Some((defaults, features)) = costs.split_first() else {
+        return;
+    };
+    for (program, costs) in programs.iter().skip(1).zip(features) {
+        let added = |figure: fn(&Cost) -> f64| median(costs, figure) - median(defaults, figure);
+        println!(
+            "{}: {:+} crates, debug {:+.1} s, {:+.2} MB",
+            program.name,
+            added(|cost| cost.crates as f64),
+            added(|cost| cost.debug),
+            added(|cost| cost.megabytes),
+        );
+    }
 }
 
 /// The medians of the last program against those of the others.
@@ -98,7 +115,7 @@ struct Cost {
 }
 
 impl Cost {
-    fn of(program: &Program, folder: &Path, subject: Subject<'_>) -> Result<Self, String> {
+    fn of(program: &Program, folder: &Path, subject: Subject) -> Result<Self, String> {
         let program = folder.join(&program.name);
         let own_target = program.join("target");
         let cold = |profile| {
@@ -107,15 +124,15 @@ impl Cost {
         };
         let debug = cold("")?;
         let release = match subject {
-            Subject::Floors(_) => cold("--release")?,
-            Subject::Features(_) => build(&program, &folder.join("target"), "--release")?,
+            Subject::Floors => cold("--release")?,
+            Subject::Features => build(&program, &folder.join("target"), "--release")?,
         };
         let size = std::fs::metadata(&release.executable).map_err(|error| error.to_string())?;
         Ok(Self {
             crates: debug.crates,
             units: debug.units,
             debug: debug.seconds,
-            release: matches!(subject, Subject::Floors(_)).then_some(release.seconds),
+            release: matches!(subject, Subject::Floors).then_some(release.seconds),
             megabytes: size.len() as f64 / 1e6,
         })
     }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use crate::check::toml_table;
+/// The features that are on by default.
+pub(super) const DEFAULTS: &[&str] = &["rustls", "websocket"];
 
-/// Each feature, and what a program does with it: what is not used is not in the program.
+/// Each other feature, and what a program does with it: what is not used is not in the program.
 pub(super) const FEATURES: &[(&str, &str)] = &[
     ("http2", "let _ = &client;"),
     (
@@ -107,26 +108,44 @@ pub(super) fn by_hand(crypto: &str) -> Program {
     }
 }
 
-/// The program with the SDK, its default features, and one more.
-pub(super) fn sdk(root: &Path, feature: &str) -> Result<Program, String> {
-    let declared = toml_table(&root.join("Cargo.toml"))?;
-    if !declared["features"]
-        .as_table()
-        .is_some_and(|all| all.contains_key(feature))
-    {
-        return Err(format!("there is no feature `{feature}`"));
-    }
+/// The program with the SDK and its default features.
+pub(super) fn with_defaults(root: &Path) -> Result<Program, String> {
+    sdk(root, "sdk", "", "")
+}
+
+/// The program with the SDK, its default features, and one more, which it uses.
+pub(super) fn with(root: &Path, feature: &str) -> Result<Program, String> {
     let used = FEATURES.iter().find(|(name, _)| *name == feature);
-    let used = used.map_or("", |(_, used)| used);
-    let root = root.canonicalize().map_err(|error| error.to_string())?;
-    let mut dependencies = format!("prefect-sdk = {{ path = {root:?}, features = [{feature:?}] }}");
+    let (_, used) = used.ok_or_else(|| format!("nothing is known to use `{feature}`"))?;
+    let mut program = sdk(
+        root,
+        &format!("sdk-with-{feature}"),
+        &format!(", features = [{feature:?}]"),
+        used,
+    )?;
     // A layer is of use in a program only beside a subscriber.
     if feature == "logs" {
-        dependencies += "\ntracing-subscriber = { version = \"0.3\", default-features = false, features = [\"registry\", \"std\"] }";
+        program.dependencies += "\ntracing-subscriber = { version = \"0.3\", default-features = false, features = [\"registry\", \"std\"] }";
     }
+    Ok(program)
+}
+
+/// The program with the SDK and all of its default features but one.
+pub(super) fn without(root: &Path, feature: &str) -> Result<Program, String> {
+    let others: Vec<_> = DEFAULTS.iter().filter(|other| **other != feature).collect();
+    sdk(
+        root,
+        &format!("sdk-without-{feature}"),
+        &format!(", default-features = false, features = {others:?}"),
+        "",
+    )
+}
+
+fn sdk(root: &Path, name: &str, features: &str, used: &str) -> Result<Program, String> {
+    let root = root.canonicalize().map_err(|error| error.to_string())?;
     Ok(Program {
-        name: format!("sdk-{feature}"),
-        dependencies,
+        name: name.to_owned(),
+        dependencies: format!("prefect-sdk = {{ path = {root:?}{features} }}"),
         source: USE.replace("// the feature", used),
     })
 }
@@ -147,5 +166,33 @@ impl Program {
         std::fs::write(folder.join("src/main.rs"), &self.source).map_err(failed)?;
         std::fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).map_err(failed)?;
         crate::check::run(&folder, "cargo fetch --quiet")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{DEFAULTS, FEATURES};
+    use crate::check::toml_table;
+
+    #[test]
+    fn every_feature_is_measured() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let declared = toml_table(&root.join("Cargo.toml")).expect("a manifest");
+        let declared = declared["features"].as_table().expect("features");
+        let defaults = declared["default"].as_array().expect("a list").iter();
+        assert!(
+            defaults
+                .filter_map(|it| it.as_str())
+                .eq(DEFAULTS.iter().copied())
+        );
+        let mut measured: Vec<_> = FEATURES.iter().map(|(feature, _)| *feature).collect();
+        measured.extend(DEFAULTS.iter().chain(["default"].iter()));
+        measured.sort_unstable();
+        assert_eq!(
+            declared.keys().map(String::as_str).collect::<Vec<_>>(),
+            measured
+        );
     }
 }
