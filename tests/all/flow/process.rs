@@ -1,19 +1,23 @@
-//! A process that was started for a run, and the signals that it gets.
+//! A process that was started for a run, and the signals that it gets. One that is asked to end tries for 5 s to report that, so
+//! it has a server in this process: a real one may need longer on a busy machine.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
 use prefect_sdk::automations::Automation;
 use prefect_sdk::flow::{BoxError, Run};
+use prefect_sdk::testing::TestServer;
 use prefect_sdk::types::{
-    DeploymentFlowRunCreate, FlowRunCreate, FlowRunPolicy, FlowRunResponse, StateCreate, StateType,
+    DeploymentFlowRunCreate, FlowRunCreate, FlowRunPolicy, FlowRunResponse, StateCreate,
 };
-use prefect_sdk::{Client, Flow};
+use prefect_sdk::{Client, Flow, LocalServer};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{a_deployment_of, a_flow_named, states};
-use crate::support::{live, unique};
+use crate::support::{BUSY_TIMEOUT, live, unique};
 
 /// The arguments by which this test binary is such a process.
 pub const PROGRAM: [&str; 3] = [
@@ -22,12 +26,23 @@ pub const PROGRAM: [&str; 3] = [
     "--nocapture",
 ];
 
+/// The variable with the folder in which such a process writes its id into the file `begun` when it begins, and makes the file
+/// `ended` before it ends by itself.
+pub const JOURNAL: &str = "PROGRAM_JOURNAL";
+
 /// Not a test by itself: others run it in another process.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_is_started_for_a_run() {
     if std::env::var_os("PREFECT__FLOW_RUN_ID").is_none() {
         return;
     }
+    let journal = std::env::var_os(JOURNAL).map(PathBuf::from);
+    let note = |file: &str, text: String| {
+        if let Some(folder) = &journal {
+            fs::write(folder.join(file), text).expect("written");
+        }
+    };
+    note("begun", std::process::id().to_string());
     let client = Client::from_env().expect("a client");
     let flow = Flow::new("program", |run: Run, parameters: Value| async move {
         match parameters["end"].as_str() {
@@ -52,6 +67,7 @@ async fn a_program_that_is_started_for_a_run() {
     let outcome = client
         .attempt(&flow.heartbeat(Duration::from_secs(1)))
         .await;
+    note("ended", format!("{outcome:?}"));
     std::process::exit(outcome.map_or(1, |outcome| outcome.exit_code().into()));
 }
 
@@ -75,12 +91,11 @@ fn start_for(client: &Client, run: Uuid, variables: &[(&str, &str)]) -> Child {
         .expect("runs")
 }
 
+/// Waits until a run has begun. On a busy machine it may have ended by then.
 pub async fn until_running(client: &Client, run: Uuid) {
-    let running = client
-        .flow_runs()
-        .wait(run)
-        .until(|run| run.state_type.as_ref() == Some(&StateType::Running));
-    running.await.expect("running");
+    let begun = client.flow_runs().wait(run);
+    let begun = begun.until(|run| run.start_time.is_some());
+    begun.await.expect("begun");
 }
 
 pub fn signal(program: &Child, name: &str) {
@@ -107,7 +122,8 @@ async fn its_exit_code_says_how_the_run_has_ended() {
 
 #[tokio::test]
 async fn a_signal_crashes_the_run_and_is_in_the_exit_code() {
-    let client = live().await;
+    let kit = TestServer::start();
+    let client = kit.client();
     for (name, code, message) in [
         (
             "-TERM",
@@ -136,7 +152,8 @@ async fn a_signal_crashes_the_run_and_is_in_the_exit_code() {
 
 #[tokio::test]
 async fn a_function_that_ends_in_time_after_a_signal_completes_its_run() {
-    let client = live().await;
+    let kit = TestServer::start();
+    let client = kit.client();
     let (program, run) = start(&client, "tidy", &[]).await;
     until_running(&client, run).await;
     signal(&program, "-TERM");
@@ -147,7 +164,8 @@ async fn a_function_that_ends_in_time_after_a_signal_completes_its_run() {
 
 #[tokio::test]
 async fn a_signal_to_a_run_that_is_to_be_cancelled_cancels_it() {
-    let client = live().await;
+    let kit = TestServer::start();
+    let client = kit.client();
     // The function blocks its thread: the run is cancelled all the same, and the signal before the poll does it.
     let (program, run) = start(&client, "deaf", &[]).await;
     until_running(&client, run).await;
@@ -164,7 +182,8 @@ async fn a_signal_to_a_run_that_is_to_be_cancelled_cancels_it() {
 
 #[tokio::test]
 async fn a_signal_while_a_retry_is_awaited_crashes_the_run() {
-    let client = live().await;
+    let kit = TestServer::start();
+    let client = kit.client();
     let flow = a_flow_named(&client, &unique("flow")).await;
     let policy = FlowRunPolicy::new().retries(3).retry_delay(600);
     let run = FlowRunCreate::new(flow)
@@ -194,12 +213,14 @@ async fn a_signal_while_a_retry_is_awaited_crashes_the_run() {
 
 #[tokio::test]
 async fn a_process_that_dies_or_hangs_is_noticed_by_its_missing_heartbeats() {
-    let client = live().await;
+    // A server of its own: the automation is about all runs there are.
+    let server = LocalServer::start().await.expect("a server");
+    let client = server.client_builder().timeout(BUSY_TIMEOUT).build();
+    let client = client.expect("a client");
     let automation = Automation::crash_zombie_runs(Duration::from_secs(10)).build();
-    let automation = client
-        .automations()
-        .create(&automation.expect("valid"))
-        .await;
+    let automation = automation.expect("valid");
+    let created = client.automations().create(&automation).await;
+    created.expect("created");
     let (dead, of_dead) = start(&client, "wait", &[]).await;
     let (hung, of_hung) = start(&client, "tidy", &[]).await;
     until_running(&client, of_dead).await;
@@ -236,16 +257,13 @@ async fn a_process_that_dies_or_hangs_is_noticed_by_its_missing_heartbeats() {
     assert_eq!(ended(hung).await.code(), Some(0));
     let states = states(&client, of_hung).await;
     assert_eq!(states, ["Pending", "Running", "Crashed", "Completed"]);
-    client
-        .automations()
-        .delete(automation.expect("created").id)
-        .await
-        .expect("deleted");
+    server.stop().await.expect("it stops");
 }
 
 #[tokio::test]
 async fn a_signal_may_leave_the_run_to_another_process() {
-    let client = live().await;
+    let kit = TestServer::start();
+    let client = kit.client();
     let deployment = a_deployment_of(&client, &unique("flow"), |it| it).await;
     for (behavior, code, last) in [
         ("reschedule", 0, "AwaitingRetry"),

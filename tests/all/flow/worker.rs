@@ -1,18 +1,17 @@
 //! Our programs as the commands of Python's process worker, and as sub-flows of Python's flows.
 
-use std::time::{Duration, Instant};
+use std::fs;
+use std::time::Duration;
 
 use prefect_sdk::types::{DeploymentCreate, FlowRunResponse, StateType};
 use prefect_sdk::{Client, LocalServer};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::process::PROGRAM;
+use super::process::{JOURNAL, PROGRAM};
 use super::{a_flow_named, states, task_runs};
 use crate::support::{PythonWorker, python, unique};
-
-/// How long a process that is cancelled may live, before the worker kills it.
-const GRACE: Duration = Duration::from_secs(25);
+use crate::worker::until_gone;
 
 /// A deployment whose runs are our program.
 async fn deployment(client: &Client, pool: &str, name: &str) -> Uuid {
@@ -40,10 +39,7 @@ async fn run(client: &Client, deployment: Uuid, end: &str) -> FlowRunResponse {
         .run(deployment)
         .parameters(json!({ "end": end }));
     let run = run.send().await.expect("a run");
-    run.wait()
-        .timeout(Duration::from_secs(120))
-        .await
-        .expect("ended")
+    run.wait().await.expect("ended")
 }
 
 fn message(run: &FlowRunResponse) -> String {
@@ -94,17 +90,19 @@ async fn works_on(version: &str) {
         message(&crashed)
     );
 
+    let journal = std::env::temp_dir().join(unique("journal"));
+    fs::create_dir_all(&journal).expect("a folder");
     let waiting = client
         .deployments()
         .run(deployment)
-        .parameters(json!({ "end": "wait" }));
+        .parameters(json!({ "end": "wait" }))
+        .job_variables(json!({ "env": { JOURNAL: journal } }));
     let waiting = waiting.send().await.expect("a run");
     waiting
         .wait()
         .until(|run| run.state_type.as_ref() == Some(&StateType::Running))
         .await
         .expect("running");
-    let begun = Instant::now();
     waiting.cancel().await.expect("cancelling");
     let cancelled = waiting.wait().await.expect("ended");
     assert_eq!(
@@ -113,7 +111,11 @@ async fn works_on(version: &str) {
         "{}",
         worker.log()
     );
-    assert!(begun.elapsed() < GRACE, "{:?}", begun.elapsed());
+    // A process that the worker had to kill would not have made the second file.
+    let process = fs::read_to_string(journal.join("begun")).expect("begun");
+    until_gone(&process).await;
+    assert!(journal.join("ended").exists(), "{}", worker.log());
+    let _ = fs::remove_dir_all(&journal);
     let states = states(&client, waiting.id()).await;
     assert!(!states.iter().any(|state| state == "Crashed"), "{states:?}");
 }
@@ -178,7 +180,7 @@ async fn python_reads_what_a_rust_sub_flow_returns_and_rust_what_python_stores()
     let worker = PythonWorker::start(&server, &pool);
     deployment(&client, &pool, "commanded").await;
     let home = std::env::temp_dir().join(unique("parent"));
-    std::fs::create_dir_all(&home).expect("a folder");
+    fs::create_dir_all(&home).expect("a folder");
     let run = |script: &'static str| {
         let mut command = python(&server, &home);
         command
@@ -229,5 +231,5 @@ async fn python_reads_what_a_rust_sub_flow_returns_and_rust_what_python_stores()
     );
     let error = of("forgetting").await.expect_err("not stored");
     assert!(error.is_not_found(), "{error}");
-    let _ = std::fs::remove_dir_all(&home);
+    let _ = fs::remove_dir_all(&home);
 }

@@ -4,21 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use prefect_sdk::events::EmitterBuilder;
-use prefect_sdk::types::Event;
-use prefect_sdk::{Client, ClientBuilder, reqwest};
-use serde_json::json;
+use prefect_sdk::testing::{TestServer, op};
+use prefect_sdk::types::{ConcurrencyLimitV2Create, Event};
+use prefect_sdk::{Client, reqwest};
 use tokio::sync::Notify;
 use uuid::Uuid;
-use wiremock::matchers::path_regex;
-use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{FastClock, a_flow, a_run, live, live_builder, plain};
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// How much faster than real time the clock of a client runs.
-const FACTOR: u32 = 10;
+use crate::support::{BUSY_TIMEOUT, a_flow, a_run, live, live_builder};
 
 /// A client whose observer panics at this operation, once it is told to.
 async fn panicking_at(operation: &'static str) -> (Client, Arc<AtomicBool>) {
@@ -40,7 +34,7 @@ async fn a_watch_ends_with_an_error() {
     panics.store(true, Ordering::SeqCst);
     let mut updates = client.flow_runs().watch(run);
     loop {
-        let update = tokio::time::timeout(MINUTE, updates.next()).await;
+        let update = tokio::time::timeout(BUSY_TIMEOUT, updates.next()).await;
         match update.expect("in time").expect("not the end of the run") {
             Ok(_) => {}
             Err(error) => return assert!(error.to_string().contains("a hook panicked"), "{error}"),
@@ -54,7 +48,7 @@ async fn a_subscription_ends_with_an_error() {
     let subscription = client.events().subscribe().prefix("no.event.has.this.name");
     let mut subscription = subscription.start().await.expect("started");
     panics.store(true, Ordering::SeqCst);
-    let update = tokio::time::timeout(MINUTE, subscription.next()).await;
+    let update = tokio::time::timeout(BUSY_TIMEOUT, subscription.next()).await;
     let update = update.expect("in time").expect("not the end of all events");
     let error = update.expect_err("there is no event");
     assert!(error.to_string().contains("a hook panicked"), "{error}");
@@ -84,80 +78,75 @@ impl Drop for Blocking {
     }
 }
 
-/// A server that grants and renews leases, and refuses events.
-async fn a_server() -> MockServer {
-    let server = MockServer::start().await;
-    let granted = json!({"lease_id": Uuid::new_v4(),
-                         "limits": [{"id": Uuid::new_v4(), "name": "a", "limit": 1}]});
-    for (path, reply) in [
-        (
-            "increment-with-lease$",
-            ResponseTemplate::new(200).set_body_json(granted),
-        ),
-        ("renew$", ResponseTemplate::new(204)),
-        ("decrement-with-lease$", ResponseTemplate::new(204)),
-        ("/events$", ResponseTemplate::new(422)),
-    ] {
-        let mock = Mock::given(path_regex(path)).respond_with(reply);
-        mock.mount(&server).await;
-    }
-    server
+/// A server with a limit `a` that refuses events. Its clock stands still: no machine is too slow to renew a lease in time.
+async fn a_server() -> TestServer {
+    let kit = TestServer::builder().paused().start();
+    let client = kit.client();
+    let limit = ConcurrencyLimitV2Create::new("a", 1);
+    let limit = client.global_concurrency_limits().create(&limit).await;
+    limit.expect("a limit");
+    let _refused = kit.on(op::create_events).status(422);
+    kit
 }
 
-/// The lease lasts 60 s of a clock that runs ten times as fast: it is renewed, or lost, within six seconds.
-async fn a_lease_is_kept_while(blocking: &Blocking, emitter: EmitterBuilder, client: Client) {
-    let slot = client.concurrency("a").lease(MINUTE).acquire().await;
-    let slot = slot.expect("acquired");
+/// The lease lasts 60 s, and so it is renewed several times, or lost, within three minutes.
+async fn a_lease_is_kept_while(
+    kit: &TestServer,
+    blocking: &Blocking,
+    emitter: EmitterBuilder,
+    client: Client,
+) {
+    let limit = client.concurrency("a").lease(Duration::from_secs(60));
+    let slot = limit.acquire().await.expect("acquired");
     let emitter = emitter.start().expect("started");
     let order = [("prefect.resource.id".to_owned(), "order".to_owned())];
     let event = Event::new(chrono::Utc::now(), "paid", order, Uuid::new_v4());
     emitter.emit(event).expect("queued");
-    let reached = tokio::time::timeout(MINUTE, blocking.reached.notified());
-    reached.await.expect("the program blocks");
-    let lost = tokio::time::timeout(3 * MINUTE / FACTOR, slot.lost()).await;
-    lost.expect_err("it is renewed");
+    kit.skip_waits(blocking.reached.notified()).await;
+    let end = kit.now() + TimeDelta::minutes(3);
+    let is_over = |kit: &TestServer| (slot.is_lost() || kit.now() >= end).then_some(());
+    let over = tokio::time::timeout(BUSY_TIMEOUT, kit.skip_waits(kit.until(is_over))).await;
+    over.expect("what is due is done");
+    assert!(!slot.is_lost(), "it is renewed");
     slot.release().await.expect("still held");
-}
-
-fn builder(server: &MockServer) -> ClientBuilder {
-    plain(&format!("{}/api", server.uri())).clock(FastClock::new(FACTOR))
 }
 
 #[tokio::test]
 async fn a_lease_is_renewed_while_a_callback_blocks() {
-    let (server, blocking) = (a_server().await, Blocking::default());
-    let client = builder(&server).build().expect("a client");
+    let (kit, blocking) = (a_server().await, Blocking::default());
+    let client = kit.client();
     let called = blocking.clone();
     let emitter = client
         .events()
         .emitter()
         .on_failure(move |_, _| called.block());
-    a_lease_is_kept_while(&blocking, emitter, client.clone()).await;
+    a_lease_is_kept_while(&kit, &blocking, emitter, client.clone()).await;
 }
 
 #[tokio::test]
 async fn a_lease_is_renewed_while_an_observer_blocks() {
-    let (server, blocking) = (a_server().await, Blocking::default());
+    let (kit, blocking) = (a_server().await, Blocking::default());
     let called = blocking.clone();
-    let client = builder(&server).observer(move |attempt| {
+    let client = kit.client_builder().observer(move |attempt| {
         if attempt.operation() == "create_events" {
             called.block();
         }
     });
     let client = client.build().expect("a client");
-    a_lease_is_kept_while(&blocking, client.events().emitter(), client.clone()).await;
+    a_lease_is_kept_while(&kit, &blocking, client.events().emitter(), client.clone()).await;
 }
 
 #[tokio::test]
 async fn a_lease_is_renewed_while_an_interceptor_blocks() {
-    let (server, blocking) = (a_server().await, Blocking::default());
+    let (kit, blocking) = (a_server().await, Blocking::default());
     let called = blocking.clone();
-    let client = builder(&server).interceptor(move |request: &mut reqwest::Request| {
+    let interceptor = move |request: &mut reqwest::Request| {
         if request.url().path().ends_with("/events") {
             called.block();
         }
         Ok::<_, prefect_sdk::Error>(())
-    });
-    let client = client.build().expect("a client");
-    a_lease_is_kept_while(&blocking, client.events().emitter(), client.clone()).await;
+    };
+    let client = kit.client_builder().interceptor(interceptor).build();
+    let client = client.expect("a client");
+    a_lease_is_kept_while(&kit, &blocking, client.events().emitter(), client.clone()).await;
 }

@@ -2,25 +2,24 @@
 
 use std::future::IntoFuture as _;
 use std::pin::pin;
-use std::time::Duration;
 
 use futures_util::poll;
+use prefect_sdk::testing::TestServer;
 use prefect_sdk::types::*;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{Fault, FaultProxy, Scripted, live, refusal, reply, unique};
-
-/// How long a call may take that is not blocked; it takes far less.
-const NOT_BLOCKED: Duration = Duration::from_secs(10);
+use crate::support::{BUSY_TIMEOUT, Fault, FaultProxy, Scripted, refusal, reply};
 
 #[tokio::test]
 async fn the_version_check_of_a_call_that_is_not_polled_blocks_no_other_call() {
-    let client = live().await;
+    let kit = TestServer::start();
+    let client = kit.client_builder().version_check(true).build();
+    let client = client.expect("a client");
     let mut first = pin!(client.flow_runs().count().into_future());
     assert!(poll!(&mut first).is_pending(), "it reads the version");
     let second = client.task_runs().count().into_future();
-    let second = tokio::time::timeout(NOT_BLOCKED, second).await;
+    let second = tokio::time::timeout(BUSY_TIMEOUT, second).await;
     second.expect("not blocked").expect("counted");
     first.await.expect("counted");
 }
@@ -35,7 +34,7 @@ async fn the_token_of_a_call_that_is_not_polled_blocks_no_other_call() {
     let mut first = pin!(client.flow_runs().count().into_future());
     assert!(poll!(&mut first).is_pending(), "it fetches a token");
     let second = client.task_runs().count().into_future();
-    let second = tokio::time::timeout(NOT_BLOCKED, second).await;
+    let second = tokio::time::timeout(BUSY_TIMEOUT, second).await;
     assert_eq!(second.expect("not blocked").expect("counted"), 7);
     assert_eq!(first.await.expect("counted"), 7);
     let tokens = server.requests();
@@ -48,25 +47,25 @@ async fn the_token_of_a_call_that_is_not_polled_blocks_no_other_call() {
 /// A pager reads ahead while its items are handled. When the version cannot be read, each call tries to.
 #[tokio::test]
 async fn calls_between_the_items_of_a_pager_are_not_blocked_by_its_read_ahead() {
-    let server = live().await;
-    let prefix = unique("unpolled");
+    let kit = TestServer::start();
+    let server = kit.client();
     for number in 0..120 {
-        let variable = VariableCreate::new(format!("{prefix}-{number}"), number);
+        let variable = VariableCreate::new(format!("unpolled-{number}"), number);
         server.variables().create(&variable).await.expect("created");
     }
     let plan = |request: &crate::support::http::Message| match request.target() {
         "/api/admin/version" => Fault::Answer(refusal(503)),
         _ => Fault::None,
     };
-    let proxy = FaultProxy::start(server.api_url(), plan).await;
+    let proxy = FaultProxy::start(&kit.api_url(), plan).await;
     let client = proxy.builder().version_check(true).build();
     let client = client.expect("a client");
     let mut deleted = 0;
-    let mut variables = client.variables().list().name_like(&*prefix).pager();
+    let mut variables = client.variables().list().name_like("unpolled").pager();
     while let Some(variable) = variables.next().await {
         let name = variable.expect("listed").name;
         let deletion = client.variables().delete_by_name(&name);
-        let deletion = tokio::time::timeout(NOT_BLOCKED, deletion).await;
+        let deletion = tokio::time::timeout(BUSY_TIMEOUT, deletion).await;
         deletion.expect("not blocked").expect("deleted");
         deleted += 1;
     }

@@ -9,7 +9,7 @@ use prefect_sdk::types::{DeploymentResponse, DeploymentUpdate, WorkPoolCreate};
 use prefect_sdk::{Client, Flow};
 use serde_json::json;
 
-use super::{Serving, served};
+use super::{Serving, a_kit, served};
 use crate::flow::a_deployment_of;
 use crate::support::{counting, live, live_builder, unique};
 
@@ -96,7 +96,8 @@ async fn a_deployment_that_had_a_pool_has_none_any_more() {
 
 #[tokio::test]
 async fn deployments_are_paused_at_the_end_and_resumed_at_the_start() {
-    let client = live().await;
+    let kit = a_kit();
+    let client = kit.client();
     let flow = a_flow();
     let serve = || client.serve().add(flow.deployment("d")).pause_on_shutdown();
     for _ in 0..2 {

@@ -8,7 +8,9 @@ mod runs;
 mod shutdown;
 
 use prefect_sdk::serve::{Serve, ServeStats, ServerHandle};
+use prefect_sdk::testing::{TestServer, op};
 use prefect_sdk::{Client, Flow};
+use serde_json::json;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -33,6 +35,14 @@ impl Serving {
         self.handle.stop();
         self.ended.await.expect("no panic").expect("served")
     }
+}
+
+/// A server in this process, for what the SDK gives up after a few seconds: a real one may need longer on a busy machine.
+pub fn a_kit() -> TestServer {
+    let kit = TestServer::start();
+    // The fake has no automations, and so no triggers of deployments.
+    let _none = kit.on(op::read_automations).respond(200, json!([]));
+    kit
 }
 
 /// The deployment `d` of a flow that is served.

@@ -1,38 +1,40 @@
 //! A server that is out of reach while its deployments are served.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use prefect_sdk::Flow;
 use prefect_sdk::flow::{BoxError, Run};
 use tokio::sync::Notify;
 
-use super::{Serving, served};
+use super::{Serving, a_kit, served};
 use crate::flow::process::until_running;
 use crate::flow::{a_run_of, states};
-use crate::support::{FastClock, Fault, FaultProxy, live, unique};
+use crate::support::{BUSY_TIMEOUT, Fault, FaultProxy, unique};
 
-/// How much faster than real time the waits of the client are.
-const FACTOR: u32 = 40;
+/// Half of an outage of more than ten minutes.
+const HALF: Duration = Duration::from_secs(303);
 
 #[tokio::test]
 async fn work_goes_on_after_an_outage_of_ten_minutes() {
-    let client = live().await;
+    let kit = a_kit();
+    let client = kit.client();
     let is_out = Arc::new(AtomicBool::new(false));
-    let out = Arc::clone(&is_out);
-    let proxy = FaultProxy::start(client.api_url(), move |_| {
-        match out.load(Ordering::SeqCst) {
-            true => Fault::ResetBefore,
-            false => Fault::None,
+    let refused_reports = Arc::new(AtomicUsize::new(0));
+    let (out, refused) = (Arc::clone(&is_out), Arc::clone(&refused_reports));
+    let url = kit.api_url();
+    let proxy = FaultProxy::start(&url, move |request| {
+        if !out.load(Ordering::SeqCst) {
+            return Fault::None;
         }
+        let is_report = request.target().ends_with("/set_state");
+        refused.fetch_add(usize::from(is_report), Ordering::SeqCst);
+        Fault::ResetBefore
     });
     let proxy = proxy.await;
-    let through = proxy
-        .builder()
-        .clock(FastClock::new(FACTOR))
-        .build()
-        .expect("a client");
+    let through = kit.client_builder().api_url(&proxy.url);
+    let through = through.timeout(BUSY_TIMEOUT).build().expect("a client");
 
     let go_on = Arc::new(Notify::new());
     let gate = Arc::clone(&go_on);
@@ -50,24 +52,25 @@ async fn work_goes_on_after_an_outage_of_ten_minutes() {
 
     is_out.store(true, Ordering::SeqCst);
     let second = a_run_of(&client, deployment).await;
-    tokio::time::sleep(Duration::from_secs(605) / FACTOR / 2).await;
+    kit.advance(HALF).await;
     // It ends in the middle of the outage.
     go_on.notify_one();
-    tokio::time::sleep(Duration::from_secs(605) / FACTOR / 2).await;
+    while refused_reports.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    kit.advance(HALF).await;
     assert!(!serving.ended.is_finished());
     is_out.store(false, Ordering::SeqCst);
 
     go_on.notify_one();
-    client
-        .flow_runs()
-        .wait_all([first, second])
-        .await
-        .expect("ended");
+    let ended = client.flow_runs().wait_all([first, second]);
+    let ended = kit.skip_waits(ended.into_future()).await;
+    ended.expect("ended");
     for run in [first, second] {
-        let mut states = states(&client, run).await;
-        // The second one waits for about as long as a server waits before it calls a run late.
-        states.retain(|state| state != "Late");
-        assert_eq!(states, ["Scheduled", "Pending", "Running", "Completed"]);
+        assert_eq!(
+            states(&client, run).await,
+            ["Scheduled", "Pending", "Running", "Completed"]
+        );
     }
     assert_eq!(serving.stop().await.completed, 2);
 }

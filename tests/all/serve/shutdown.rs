@@ -1,5 +1,6 @@
 //! What becomes of runs when the process that serves them is asked to end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prefect_sdk::flow::{BoxError, Run};
@@ -7,12 +8,13 @@ use prefect_sdk::serve::Shutdown;
 use prefect_sdk::types::{FlowRunResponse, StateType};
 use prefect_sdk::{Client, Flow};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{Serving, served};
+use super::{Serving, a_kit, served};
 use crate::flow::process::until_running;
-use crate::flow::states;
-use crate::support::{live, unique};
+use crate::flow::{a_run_of, states};
+use crate::support::{BUSY_TIMEOUT, live, unique};
 
 /// A flow whose first attempt does as its parameter says, and whose others succeed.
 fn flow(name: &str) -> Flow<Value, ()> {
@@ -20,10 +22,6 @@ fn flow(name: &str) -> Flow<Value, ()> {
         match parameters["phase"].as_str() {
             _ if run.attempt() > 1 => Ok(()),
             Some("retry") => Err::<(), BoxError>("not yet".into()),
-            Some("short") => {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-                Ok(())
-            }
             _ => std::future::pending().await,
         }
     });
@@ -72,9 +70,27 @@ async fn taken_up(client: &Client, flow: &Flow<Value, ()>, run: Uuid) {
 
 #[tokio::test]
 async fn a_drain_lets_runs_end() {
-    let client = live().await;
-    let drain = Shutdown::Drain(Duration::from_secs(60));
-    let (_, run) = stopped_in(&client, "short", drain).await;
+    let kit = a_kit();
+    let client = kit.client();
+    let go_on = Arc::new(Notify::new());
+    let gate = Arc::clone(&go_on);
+    let flow = Flow::new(unique("flow"), move |_: Run, _: ()| {
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.notified().await;
+            Ok::<_, BoxError>(())
+        }
+    });
+    let drain = Shutdown::Drain(BUSY_TIMEOUT);
+    let serving = Serving::start(client.serve().add(flow.deployment("d")).on_shutdown(drain)).await;
+    let run = a_run_of(&client, served(&client, &flow).await).await;
+    until_running(&client, run).await;
+    serving.handle.stop();
+    // So that it ends in the drain, and not before it.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    go_on.notify_one();
+    let stats = serving.ended.await.expect("no panic").expect("served");
+    assert_eq!((stats.completed, stats.running), (1, 0));
     assert_eq!(
         states(&client, run).await,
         ["Scheduled", "Pending", "Running", "Completed"]
@@ -83,7 +99,8 @@ async fn a_drain_lets_runs_end() {
 
 #[tokio::test]
 async fn what_a_drain_leaves_is_rescheduled_and_taken_up_by_another_process() {
-    let client = live().await;
+    let kit = a_kit();
+    let client = kit.client();
     for phase in ["long", "retry"] {
         let drain = Shutdown::Drain(Duration::from_millis(100));
         let (flow, run) = stopped_in(&client, phase, drain).await;
@@ -95,7 +112,8 @@ async fn what_a_drain_leaves_is_rescheduled_and_taken_up_by_another_process() {
 
 #[tokio::test]
 async fn runs_are_rescheduled_at_once_and_taken_up_by_another_process() {
-    let client = live().await;
+    let kit = a_kit();
+    let client = kit.client();
     for phase in ["long", "retry"] {
         let (flow, run) = stopped_in(&client, phase, Shutdown::Reschedule).await;
         taken_up(&client, &flow, run).await;
@@ -104,7 +122,8 @@ async fn runs_are_rescheduled_at_once_and_taken_up_by_another_process() {
 
 #[tokio::test]
 async fn runs_are_cancelled() {
-    let client = live().await;
+    let kit = a_kit();
+    let client = kit.client();
     for phase in ["long", "retry"] {
         let (_, run) = stopped_in(&client, phase, Shutdown::Cancel).await;
         let last = states(&client, run).await.pop();
@@ -114,7 +133,8 @@ async fn runs_are_cancelled() {
 
 #[tokio::test]
 async fn a_second_stop_ends_a_drain() {
-    let client = live().await;
+    let kit = a_kit();
+    let client = kit.client();
     let flow = flow(&unique("flow"));
     let drain = Shutdown::Drain(Duration::from_secs(3600));
     let serving = Serving::start(client.serve().add(flow.deployment("d")).on_shutdown(drain)).await;

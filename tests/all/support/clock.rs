@@ -1,4 +1,4 @@
-//! Clocks whose waits end at once, or early.
+//! Clocks whose waits end at once, early or never.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -44,6 +44,26 @@ impl Clock for FakeClock {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.advance(duration);
         Box::pin(std::future::ready(()))
+    }
+}
+
+/// A clock that stands still until the test moves it, and whose waits never end.
+#[derive(Clone, Default)]
+pub struct StoppedClock(FakeClock);
+
+impl StoppedClock {
+    pub fn advance(&self, duration: Duration) {
+        self.0.advance(duration);
+    }
+}
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
     }
 }
 

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-pub use clock::{FakeClock, FastClock};
+pub use clock::{FakeClock, FastClock, StoppedClock};
 pub use contention::{Contention, contend_if_asked, spoiling_slots};
 pub use counting::counting;
 pub use fault_proxy::{Fault, FaultProxy, spoiling};

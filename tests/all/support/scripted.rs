@@ -96,6 +96,13 @@ impl Scripted {
             .collect()
     }
 
+    /// Waits until this many requests have been received.
+    pub async fn until_received(&self, count: usize) {
+        while self.requests().len() < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// The number of the connection of each request so far.
     pub fn connections(&self) -> Vec<usize> {
         let requests = self.requests.lock().expect("not poisoned");

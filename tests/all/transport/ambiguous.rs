@@ -10,7 +10,7 @@ use prefect_sdk::types::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{Scripted, Step, refusal, reply};
+use crate::support::{BUSY_TIMEOUT, Scripted, Step, refusal, reply};
 
 /// Prefect's own client also repeats requests that are not idempotent, and so creates runs twice.
 #[tokio::test]
@@ -145,10 +145,10 @@ async fn what_is_done_in_parts_is_not_repeated_even_if_the_server_refused_it() {
 /// The first request may still be running, and the second would not notice it.
 #[tokio::test]
 async fn slots_are_not_given_back_again_when_the_reply_is_late() {
-    for (step, attempts) in [(Step::Hang, 1), (Step::Drop, 6)] {
+    let soon = Duration::from_millis(50);
+    for (step, timeout, attempts) in [(Step::Hang, soon, 1), (Step::Drop, BUSY_TIMEOUT, 6)] {
         let server = Scripted::start([step]).await;
-        let builder = server.builder().timeout(Duration::from_millis(50));
-        let client = builder.build().expect("a client");
+        let client = server.client().with_timeout(timeout);
         let give = BulkDecrementActiveSlotsWithLeaseRequest::new(Uuid::new_v4());
         let given = client
             .raw()

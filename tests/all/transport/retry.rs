@@ -10,7 +10,7 @@ use prefect_sdk::{Client, Error, RetryPolicy};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{FakeClock, ForwardProxy, Scripted, Step, flow, refusal, reply};
+use crate::support::{BUSY_TIMEOUT, FakeClock, ForwardProxy, Scripted, Step, flow, refusal, reply};
 
 /// Creates a flow, which is an upsert and can be repeated.
 async fn create(client: &Client) -> Result<(), Error> {
@@ -84,11 +84,15 @@ async fn retries_when_the_connection_breaks() {
 #[tokio::test]
 async fn retries_when_there_is_no_reply_in_time() {
     let server = Scripted::start([Step::Hang, Step::Hang, flow()]).await;
-    let client = server.builder().timeout(Duration::from_millis(50));
+    // On a slow machine the replies that follow may be late as well, and other attempts be over before they arrive.
+    let client = server
+        .builder()
+        .timeout(Duration::from_millis(50))
+        .retry(RetryPolicy::default().attempts(1000));
     create(&client.build().expect("a client"))
         .await
-        .expect("the third succeeds");
-    assert_eq!(server.requests().len(), 3);
+        .expect("the third succeeds, or one after it");
+    assert!(server.requests().len() >= 3);
 }
 
 #[tokio::test]
@@ -124,19 +128,21 @@ async fn each_reply_says_how_long_to_wait() {
 
 #[tokio::test]
 async fn junk_in_retry_after_is_ignored_and_a_date_is_not() {
-    let soon = (chrono::Utc::now() + chrono::TimeDelta::seconds(30)).to_rfc2822();
+    let now = chrono::Utc::now();
+    let soon = (now + chrono::TimeDelta::seconds(30)).to_rfc2822();
     let asking = |value: &str| refusal(503).header("retry-after", value);
     let steps = [
         asking("soon"),
         asking("inf"),
         asking("-3"),
-        asking(&soon),
+        // The time is that of the reply, however late it is read.
+        asking(&soon).header("date", now.to_rfc2822()),
         flow(),
     ];
     let (result, _, waits) = run(steps, RetryPolicy::default()).await;
     result.expect("the fifth succeeds");
-    assert_eq!(waits[..2], [2.0, 4.0]);
-    assert!((28.0..=30.0).contains(&waits[2]), "{waits:?}");
+    // A wait of 0 s is skipped.
+    assert_eq!(waits, [2.0, 4.0, 30.0]);
 }
 
 /// Prefect's client would sleep for six days.
@@ -274,7 +280,10 @@ async fn the_deadline_ends_an_attempt_too() {
     let begun = Instant::now();
     let error = create(&client).await.expect_err("no reply");
     assert!(error.is_timeout(), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(
+        begun.elapsed() < BUSY_TIMEOUT,
+        "not by the client's own timeout"
+    );
 }
 
 #[tokio::test]

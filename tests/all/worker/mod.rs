@@ -9,6 +9,7 @@ mod shutdown;
 
 use std::time::Duration;
 
+use prefect_sdk::serve::Shutdown;
 use prefect_sdk::types::{DeploymentCreate, FlowRunResponse};
 use prefect_sdk::worker::{ProcessInfrastructure, Worker, WorkerHandle, WorkerStats};
 use prefect_sdk::{Client, LocalServer};
@@ -17,7 +18,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::flow::a_flow_named;
-use crate::support::unique;
+use crate::support::{BUSY_TIMEOUT, unique};
 
 /// A worker that runs in a task.
 pub struct Working {
@@ -39,10 +40,11 @@ impl Working {
     }
 }
 
-/// A worker for this pool, which it creates.
+/// A worker for this pool, which it creates. When it is stopped it waits for its runs, and until a busy server knows their ends.
 pub fn a_worker(client: &Client, pool: &str) -> Worker<ProcessInfrastructure> {
     let worker = client.worker(pool, ProcessInfrastructure::new());
-    worker.create_pool().name(unique("worker"))
+    let worker = worker.create_pool().name(unique("worker"));
+    worker.on_shutdown(Shutdown::Drain(BUSY_TIMEOUT))
 }
 
 /// A deployment in this pool with these job variables.

@@ -1,11 +1,9 @@
 //! Many tasks of several processes compete for a few slots.
 
-use std::time::Duration;
-
 use prefect_sdk::{Client, LocalServer};
 
 use super::{a_limit, held, until_held};
-use crate::support::{Contention, FaultProxy, contend_if_asked, spoiling_slots};
+use crate::support::{BUSY_TIMEOUT, Contention, FaultProxy, contend_if_asked, spoiling_slots};
 
 const TASKS: usize = 50;
 const SLOTS: i64 = 5;
@@ -35,8 +33,8 @@ pub async fn the_same_holds_when_every_fifth_request_is_spoilt() {
     let rounds = rounds.map_or(ROUNDS_WITH_FAULTS, |rounds| rounds.expect("a number"));
     contend(&client, &proxy.url, &limit, rounds).await;
     let leaked = held(&client, &limit).await;
-    // The lease, plus the time that the server takes to notice that it has expired.
-    let after = until_held(&client, &limit, 0, Duration::from_secs(62)).await;
+    // Their leases end.
+    let after = until_held(&client, &limit, 0, BUSY_TIMEOUT).await;
     println!("{leaked} leaked, gone after {after:?}");
 }
 
@@ -70,8 +68,10 @@ async fn contend(server: &Client, url: &str, limit: &str, rounds: usize) {
     assert!(outcome.most_at_once <= SLOTS, "{outcome:?}");
     assert!(outcome.most_at_once > 1, "{outcome:?}");
     assert_eq!(outcome.acquisitions, TASKS * rounds, "{outcome:?}");
-    // In grants, not in seconds: a slow machine makes nobody wait for more of them.
-    assert!(outcome.longest_wait < TASKS * ROUNDS / 2, "{outcome:?}");
+    // In grants, not in seconds: a slow machine makes nobody wait for more of them. There is no order between the processes:
+    // in few rounds one may come when the others have had most of theirs.
+    let is_fair = outcome.longest_wait < TASKS * rounds / 2;
+    assert!(is_fair || rounds < ROUNDS, "{outcome:?}");
 }
 
 /// Not a test by itself: those above run it in other processes.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
+use prefect_sdk::Client;
 use prefect_sdk::testing::TestServer;
 use tokio::sync::Notify;
 
@@ -12,6 +14,18 @@ use crate::support::{live, live_builder, unique};
 /// How long the server may take to free a slot: milliseconds if it is idle; while others write to it, it
 /// may block for a minute. It is less than the leases of these tests: their end frees slots, too.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A client, and what is notified when it has renewed a lease: from then on the lease lasts longer than these tests wait.
+async fn renewing() -> (Client, Arc<Notify>) {
+    let renewed = Arc::new(Notify::new());
+    let told = Arc::clone(&renewed);
+    let client = live_builder().await.observer(move |attempt| {
+        if attempt.operation() == "renew_concurrency_lease" && attempt.error().is_none() {
+            told.notify_one();
+        }
+    });
+    (client.build().expect("a client"), renewed)
+}
 
 #[tokio::test]
 async fn slots_of_all_limits_are_taken_and_given_back() {
@@ -55,16 +69,8 @@ async fn a_slot_that_is_dropped_is_given_back() {
 async fn a_slot_outlives_its_client() {
     let client = live().await;
     let limit = a_limit(&client, 1).await;
-    let renewed = Arc::new(Notify::new());
-    let told = Arc::clone(&renewed);
-    let other = live_builder().await.observer(move |attempt| {
-        if attempt.operation() == "renew_concurrency_lease" && attempt.error().is_none() {
-            told.notify_one();
-        }
-    });
-    let other = other.build().expect("a client");
+    let (other, renewed) = renewing().await;
     let slot = other.concurrency(&limit).acquire().await.expect("free");
-    // From now on the lease lasts longer than this test waits.
     renewed.notified().await;
     drop(other);
     drop(slot);
@@ -75,10 +81,15 @@ async fn a_slot_outlives_its_client() {
 async fn what_comes_out_of_a_body_is_returned_and_its_slot_given_back() {
     let client = live().await;
     let limit = a_limit(&client, 1).await;
-    let body = async { held(&client, &limit).await };
-    let inside = client.concurrency(&limit).run(body).await;
+    let (holder, renewed) = renewing().await;
+    let body = async {
+        renewed.notified().await;
+        held(&client, &limit).await
+    };
+    let inside = holder.concurrency(&limit).run(body).await;
     assert_eq!(inside.expect("run"), 1);
-    assert_eq!(held(&client, &limit).await, 0);
+    // The output is kept back for 2 s at most.
+    until_held(&client, &limit, 0, RELEASE_TIMEOUT).await;
 }
 
 #[tokio::test]
@@ -86,11 +97,16 @@ async fn a_body_that_takes_too_long_leaves_no_slot_behind() {
     let client = live().await;
     let limit = a_limit(&client, 1).await;
     let both = [limit.clone(), a_limit(&client, 1).await];
-    let holder = live().await;
+    let (holder, renewed) = renewing().await;
     let limits = holder.concurrency(&both);
-    let body = limits.run(std::future::pending::<()>());
-    let ended = tokio::time::timeout(Duration::from_secs(1), body).await;
-    ended.expect_err("it takes too long");
+    let body = Box::pin(limits.run(std::future::pending::<()>()));
+    // It is given up while it holds the slots.
+    let given_up = select(body, Box::pin(renewed.notified())).await;
+    assert!(matches!(given_up, Either::Right(_)), "it takes too long");
+    for limit in &both {
+        assert_eq!(held(&client, limit).await, 1);
+    }
+    drop(given_up);
     let given_back = holder.shutdown(RELEASE_TIMEOUT).await;
     given_back.expect("given back");
     for limit in &both {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use futures_util::poll;
 
 use super::{ASK, held, stopped, until_held};
@@ -78,6 +79,12 @@ async fn a_full_limit_is_asked_for_by_few_and_then_by_none() {
     let (kit, client) = stopped(1, 1).await;
     let limit = client.concurrency("a");
     let waiters = futures_util::future::join_all((0..1_000).map(|_| limit.acquire()));
+    let waiters = pin!(waiters);
+    let asked = pin!(kit.until(|kit| (kit.requests().count(ASK) > 0).then_some(())));
+    let Either::Right(((), waiters)) = select(waiters, asked).await else {
+        panic!("it is full");
+    };
+    // The others that ask do so now, if at all.
     let none = tokio::time::timeout(Duration::from_secs(1), waiters).await;
     assert!(none.is_err(), "it is full");
     let asked = kit.requests().count(ASK);

@@ -31,7 +31,6 @@ async fn so_many_at_once_and_then_so_many_a_second() {
     }
     // The server counts in whole slots and whole intervals: 3 at once, then 2 a second.
     assert!(times[6] > 1.5, "{times:?}");
-    assert!(times[6] < 30.0, "{times:?}");
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Waiting for slots: in turn, for how long, and after failures.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join_all, select};
 use prefect_sdk::ErrorKind;
 use prefect_sdk::testing::TestServer;
 use prefect_sdk::testing::op::bulk_decrement_active_slots_with_lease as GIVE_BACK;
@@ -17,26 +17,21 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(90);
 /// In Prefect's own client waiters queue, and the third one waits three times as long.
 #[tokio::test]
 async fn each_waiter_has_its_own_time() {
-    let client = live().await;
-    let limit = a_limit(&client, 1).await;
-    let _held = client.concurrency(&limit).acquire().await.expect("free");
-    let patience = Duration::from_secs(2);
-    let waiters = (0..5).map(|_| {
-        let waiter = client.concurrency(&limit).timeout(patience);
-        tokio::spawn(async move {
-            let start = Instant::now();
-            let error = waiter.acquire().await.expect_err("it is held");
-            (start.elapsed(), error)
-        })
-    });
-    for waiter in waiters.collect::<Vec<_>>() {
-        let (waited, error) = waiter.await.expect("no panic");
+    let (kit, client) = stopped(1, 1).await;
+    let begin = kit.now();
+    let waiter = client.concurrency("a").timeout(Duration::from_secs(60));
+    let waiters = join_all((0..5).map(|_| async {
+        let error = waiter.acquire().await.expect_err("it is held");
+        (error, (kit.now() - begin).as_seconds_f64())
+    }));
+    for (error, waited) in kit.skip_waits(waiters).await {
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
         assert!(
-            error.to_string().contains(&limit) && error.is_retryable(),
+            error.to_string().contains(r#"["a"]"#) && error.is_retryable(),
             "{error}"
         );
-        assert!(waited < patience + Duration::from_secs(1), "{waited:?}");
+        // One after the other, the second would wait for 120 s.
+        assert!(waited < 90.0, "{waited}");
     }
 }
 
@@ -116,7 +111,7 @@ async fn a_slot_granted_after_the_caller_has_gone_is_given_back() {
     drop(gone);
     is_given_back(1).await;
 
-    // The same with the waiter's own timeout.
+    // The same with the waiter's own timeout: as the clock stands still, its 2 s of real time begin when the request is sent.
     let waiter = client.concurrency("a").timeout(Duration::from_secs(2));
     assert!(waiter.acquire().await.expect_err("too late").is_timeout());
     is_given_back(2).await;

@@ -46,9 +46,6 @@ pub async fn is_live(emitter: &Client, events: &mut Subscription, name: &str) {
     panic!("no event has come over the socket");
 }
 
-/// How long stored events may take: the server stores them every 5 s, and they are read within 10 s.
-const STORED: Duration = Duration::from_secs(40);
-
 fn an_event(name: &str, number: usize) -> Event {
     let event = json!({
         "occurred": Utc::now(), "event": name, "id": Uuid::new_v4(),
@@ -70,12 +67,19 @@ pub async fn subscribe(client: &Client, name: &str) -> Subscription {
     subscription
 }
 
-/// Reads until `many` different numbers have come and for 3 s more. Returns how often each came, and the
-/// number of gaps.
+/// Reads until `many` different numbers have come, however long the server takes to store them, and for 3 s more. Returns how
+/// often each came, and the number of gaps.
 async fn numbers(events: &mut Subscription, many: usize) -> (BTreeMap<String, usize>, usize) {
     let (mut seen, mut gaps) = (BTreeMap::new(), 0);
-    let mut until = Instant::now() + STORED;
-    while let Ok(received) = tokio::time::timeout_at(until.into(), events.next()).await {
+    let mut until: Option<Instant> = None;
+    loop {
+        let received = match until {
+            None => events.next().await,
+            Some(until) => match tokio::time::timeout_at(until.into(), events.next()).await {
+                Ok(received) => received,
+                Err(_) => return (seen, gaps),
+            },
+        };
         match received.expect("it goes on").expect("no error") {
             EventUpdate::Event(event) => {
                 let number = event.resource["prefect.resource.id"].clone();
@@ -84,11 +88,10 @@ async fn numbers(events: &mut Subscription, many: usize) -> (BTreeMap<String, us
             EventUpdate::Gap(_) => gaps += 1,
             other => panic!("{other:?}"),
         }
-        if seen.len() == many {
-            until = until.min(Instant::now() + Duration::from_secs(3));
+        if seen.len() >= many && until.is_none() {
+            until = Some(Instant::now() + Duration::from_secs(3));
         }
     }
-    (seen, gaps)
 }
 
 fn assert_each_once(seen: &BTreeMap<String, usize>, many: usize) {
@@ -132,9 +135,15 @@ async fn a_socket_that_is_cut_every_second_loses_nothing_and_says_so() {
             emit(&client, &name, number..number + 1).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let (seen, gaps) = numbers(&mut events, 50).await;
+        let (seen, mut gaps) = numbers(&mut events, 50).await;
         assert_each_once(&seen, 50);
-        assert!(gaps > 0 && websocket_proxy.sockets() > 2, "{gaps}");
+        // On a slow machine, the first sockets may have been opened only now, or be cut before that.
+        while gaps == 0 || websocket_proxy.sockets() <= 2 {
+            match events.next().await.expect("it goes on").expect("no error") {
+                EventUpdate::Gap(_) => gaps += 1,
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }
 
@@ -201,18 +210,22 @@ async fn a_server_with_a_password_lets_us_listen() {
     server.stop().await.expect("it stops");
 }
 
-/// The server pings, and closes a socket that does not answer.
+/// The server pings, and closes a socket that does not answer within a minute: a slow machine answers before that.
 #[tokio::test]
 async fn a_socket_on_which_nothing_happens_stays_open() {
     let server = LocalServer::builder()
         .env("PREFECT_SERVER_API_WEBSOCKET_PING_INTERVAL", "0.5")
-        .env("PREFECT_SERVER_API_WEBSOCKET_PING_TIMEOUT", "0.5");
+        .env("PREFECT_SERVER_API_WEBSOCKET_PING_TIMEOUT", "60");
     let server = server.start().await.expect("a server");
     let websocket_proxy = WebSocketProxy::start(server.api_url(), SocketMode::Passes).await;
     let (client, live_only) = without_stored_events(websocket_proxy.builder());
     let name = unique("idle");
     let mut events = subscribe(&client, &name).await;
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    while websocket_proxy.pongs() < 5 {
+        // One that answers no ping is closed, and opened again.
+        assert!(websocket_proxy.sockets() <= 1, "it was closed");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     live_only.store(true, Ordering::SeqCst);
     is_live(&client, &mut events, &name).await;
     assert_eq!(websocket_proxy.sockets(), 1);

@@ -11,8 +11,12 @@ use super::operation::Operation;
 use super::report::{Divergence, Report};
 use super::servers::{Reply, Servers};
 
-/// How often a reading request is repeated: the real server does some things after its reply.
-const MAX_READS: usize = 8;
+/// How often a reading request is sent: the real server does some things after its reply. The pauses between them grow; together
+/// they are a minute, as long as its database may be locked.
+const MAX_READS: u32 = 35;
+
+/// The first of these pauses, and by how much each is longer than the one before.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Executes operations on both servers.
 pub struct Differ {
@@ -32,7 +36,7 @@ impl Differ {
 
     /// Executes one operation on both servers, and compares what they say.
     pub async fn execute(&mut self, model: &mut Model, mut operation: Operation) {
-        let fake = self.servers.send(Side::Fake, &self.ids, &operation).await;
+        let mut fake = self.servers.send(Side::Fake, &self.ids, &operation).await;
         if fake.status == 501 {
             self.report.refuse(&operation, &fake);
             return;
@@ -47,8 +51,10 @@ impl Differ {
                     break;
                 }
                 Err(_) if operation.only_reads() && reads < if known { 2 } else { MAX_READS } => {
+                    tokio::time::sleep(PAUSE * reads).await;
                     reads += 1;
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    // What depends on the time of the request is to be the same.
+                    fake = self.servers.send(Side::Fake, &self.ids, &operation).await;
                 }
                 Err(difference) => {
                     self.disagree(model, &operation, &fake, &real, difference)

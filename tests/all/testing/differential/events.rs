@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::compare::is_random_name;
 use super::differ::Differ;
@@ -11,8 +13,8 @@ use super::ids::Side;
 use super::operation::Operation;
 use super::rows;
 
-/// How long the real server may take to store its last events: it does so every 5 s.
-const STORED_AFTER: Duration = Duration::from_secs(12);
+/// How often the events of the real server are read again while some are missing: its work goes on after its replies.
+const MAX_READS: usize = 5;
 
 /// What differs between two servers that do the same: ids of events, and times.
 const OWN: [&str; 4] = ["id", "occurred", "received", "follows"];
@@ -24,8 +26,15 @@ type Events = BTreeMap<String, i64>;
 pub async fn compare(differ: &mut Differ, since: &Value, until: &Value) {
     let filter = json!({"filter": {"occurred": {"since": since, "until": until}}, "limit": 50});
     let fake = all(differ, Side::Fake, &filter).await;
-    tokio::time::sleep(STORED_AFTER).await;
-    let real = all(differ, Side::Real, &filter).await;
+    let mut real = Events::new();
+    for _ in 0..MAX_READS {
+        all_are_stored(differ, until).await;
+        real = all(differ, Side::Real, &filter).await;
+        let found = |(event, count): (&String, &i64)| real.get(event).is_some_and(|it| it >= count);
+        if fake.iter().all(found) {
+            break;
+        }
+    }
     println!("{} events", count(&real));
     let mut surplus = real;
     for (event, count) in &fake {
@@ -43,6 +52,30 @@ pub async fn compare(differ: &mut Differ, since: &Value, until: &Value) {
         differ
             .report
             .note_event(&name(&event), of, count.abs(), event);
+    }
+}
+
+/// Waits until the real server has stored all events that it has by now: it stores them in their order, so this is done when
+/// another one is stored. That one is dated after all that are compared.
+async fn all_are_stored(differ: &Differ, until: &Value) {
+    let until: DateTime<Utc> = until.as_str().expect("a time").parse().expect("a time");
+    let (id, occurred) = (Uuid::new_v4(), until + TimeDelta::days(1));
+    let last = json!([{
+        "id": id, "occurred": occurred, "event": "test.last",
+        "resource": {"prefect.resource.id": "test.last"},
+    }]);
+    let last = Operation::post("/events", last);
+    let reply = differ.servers.send(Side::Real, &differ.ids, &last).await;
+    assert_eq!(reply.status, 204, "{reply:?}");
+    let occurred = json!({"since": until, "until": until + TimeDelta::days(2)});
+    let filter = json!({"filter": {"id": {"id": [id]}, "occurred": occurred}});
+    let read = Operation::post("/events/filter", filter);
+    loop {
+        let reply = differ.servers.send(Side::Real, &differ.ids, &read).await;
+        if reply.body["total"] == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
