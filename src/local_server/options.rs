@@ -86,8 +86,7 @@ impl LocalServerBuilder {
         self
     }
 
-    /// An environment variable for the server; it takes precedence over the options that are variables as well. (The port,
-    /// and whether there are pages, are not.)
+    /// An environment variable for the server. It takes precedence over an option that sets the same variable.
     ///
     /// [`start`](Self::start) refuses `PREFECT_HOME`, by which the SDK recognises its server, and
     /// `PREFECT_SERVER_API_AUTH_STRING`, which [`basic_auth`](Self::basic_auth) sets.
@@ -151,8 +150,20 @@ impl LocalServerBuilder {
 
     /// Whether a database is given, by the option or by variables.
     fn has_database(&self) -> bool {
-        let own = |name: &String| name.contains("_DATABASE_");
-        self.database_url.is_some() || self.env.keys().any(own)
+        let names = [
+            "CONNECTION_URL",
+            "DRIVER",
+            "HOST",
+            "PORT",
+            "USER",
+            "PASSWORD",
+            "NAME",
+        ];
+        let is_one = |name: &String| {
+            let name = name.rsplit_once("_DATABASE_").map(|(_, name)| name);
+            name.is_some_and(|name| names.contains(&name))
+        };
+        self.database_url.is_some() || self.env.keys().any(is_one)
     }
 
     pub(super) fn wanted_version(&self) -> &str {

@@ -109,8 +109,8 @@ impl Process {
         locked(&self.supervisor)
     }
 
-    /// Whether the program has not ended by itself. (One that was killed by [`kill`](Self::kill) has not.)
-    pub(super) fn is_alive(&self) -> bool {
+    /// Whether the supervisor is there: it ends when the program ends by itself, and not when that is [killed](Self::kill).
+    pub(super) fn is_supervised(&self) -> bool {
         matches!(self.supervisor().child.try_wait(), Ok(None))
     }
 
@@ -209,7 +209,7 @@ impl Process {
         self.ask_to_stop();
         let start = Instant::now();
         while start.elapsed() < STOP_TIMEOUT {
-            if !self.is_alive() {
+            if !self.is_supervised() {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));

@@ -12,8 +12,8 @@ use crate::transport::PREFECT_VERSION;
 ///
 /// The first start installs Prefect from PyPI into a cache folder (`$PREFECT_SDK_CACHE`, else
 /// `$XDG_CACHE_HOME/prefect-sdk`, else `~/.cache/prefect-sdk`) and migrates a database once;
-/// later starts take seconds. What takes long is told on standard error. It needs Linux or macOS, and Python 3.10 or newer; `uv` is used if it is
-/// installed. The server also stops when the program is killed.
+/// later starts take seconds. Progress is printed to standard error. It needs Linux or macOS, and Python 3.10 or newer;
+/// `uv` is used if it is installed. The server also stops when the program is killed.
 ///
 /// ```no_run
 /// # async fn example() -> prefect_sdk::Result<()> {

@@ -17,7 +17,8 @@ impl LocalCluster {
         self.server(server)?.process.kill().await
     }
 
-    /// Starts a server again that was killed or has ended by itself, on the same port, and waits until it answers.
+    /// Starts a server again that was killed, on the same port, and waits until it answers. One that has ended by itself is
+    /// started anew, with an empty log.
     ///
     /// # Errors
     ///
@@ -30,7 +31,7 @@ impl LocalCluster {
             port,
             python,
         } = self.server(server)?;
-        if process.is_alive() {
+        if process.is_supervised() {
             process.start_again().await?;
             return wait_until_ready(process, client).await;
         }
@@ -52,7 +53,7 @@ impl LocalCluster {
         let wanted: Installation = prefect_with_redis(version)?;
         let python = blocking(move || install::ensure(&wanted)).await?;
         let old = self.server(server)?;
-        if old.process.is_alive() {
+        if old.process.is_supervised() {
             old.process.end().await?;
         }
         let migrates = is_newer(version, &self.newest);

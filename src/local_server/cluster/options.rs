@@ -84,8 +84,8 @@ impl LocalClusterBuilder {
         self
     }
 
-    /// An environment variable for all servers and the services; it takes precedence over the options that are variables as
-    /// well. (The port is not.)
+    /// An environment variable for all servers and the services. It takes precedence over an option that sets the same
+    /// variable.
     ///
     /// [`start`](Self::start) refuses what [`LocalServerBuilder::env`] refuses.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {

@@ -1,5 +1,7 @@
 //! `Deduplicator`: delivers each event once, whichever way it comes.
 
+use std::collections::VecDeque;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc;
 
@@ -11,12 +13,20 @@ use crate::types::ReceivedEvent;
 /// How many events are remembered, so that each is delivered once: five minutes of 600 events a second.
 const REMEMBERED_EVENTS: usize = 200_000;
 
+/// A span of time, with both its ends.
+pub(super) type Span = (DateTime<Utc>, DateTime<Utc>);
+
+/// How many spans are remembered that cannot be read, so that each is reported once.
+const REMEMBERED_GAPS: usize = 100;
+
 /// Delivers each event once.
 pub(super) struct Deduplicator {
     updates: mpsc::Sender<Result<EventUpdate>>,
     seen: SeenWindow,
     /// Events that occurred before this time are not delivered.
     since: Option<DateTime<Utc>>,
+    /// The latest spans that were reported as unreadable.
+    unreadable: VecDeque<Span>,
     /// Since when there have been no live events, and why.
     #[cfg(feature = "websocket")]
     silent_since: Option<(DateTime<Utc>, String)>,
@@ -31,6 +41,7 @@ impl Deduplicator {
             updates,
             seen: SeenWindow::new(REMEMBERED_EVENTS),
             since,
+            unreadable: VecDeque::new(),
             #[cfg(feature = "websocket")]
             silent_since: None,
         }
@@ -89,8 +100,20 @@ impl Deduplicator {
         }
     }
 
-    /// Reports that events of this time may be missing.
-    pub(super) async fn gap(&self, since: DateTime<Utc>, until: DateTime<Utc>, reason: String) {
+    /// Reports that the stored events of a span cannot be read, unless it is one that was reported before.
+    pub(super) async fn unreadable(&mut self, (since, until): Span, reason: String) {
+        let is_known = |known: &Span| known.0 <= until && since <= known.1;
+        if self.unreadable.iter().any(is_known) {
+            return;
+        }
+        self.unreadable.push_back((since, until));
+        if self.unreadable.len() > REMEMBERED_GAPS {
+            self.unreadable.pop_front();
+        }
+        self.gap(since, until, reason).await;
+    }
+
+    async fn gap(&self, since: DateTime<Utc>, until: DateTime<Utc>, reason: String) {
         let gap = EventGap {
             since,
             until,

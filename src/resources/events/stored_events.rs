@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::HeaderMap;
 use tokio::sync::Mutex;
 
-use super::deduplicator::Deduplicator;
-use super::stored_pages::{Span, StoredPages, wait_after};
+use super::deduplicator::{Deduplicator, Span};
+use super::stored_pages::{StoredPages, is_server_error, wait_after};
 use crate::error::{Error, Result, sent_at};
 use crate::raw;
 use crate::retry::RetryPolicy;
@@ -37,7 +37,7 @@ const MAX_SPANS: i64 = 900;
 /// How long an event that was received may not be stored yet.
 const AWAITED_STORAGE: TimeDelta = TimeDelta::seconds(10);
 
-/// How many spans may fail before the others of a read are left for the next one.
+/// How many spans the server may fail to read before the others are left for the next time.
 const MAX_FAILED_SPANS: usize = 3;
 
 /// A time of the server, and when it was learnt.
@@ -74,6 +74,8 @@ pub(super) struct StoredEvents<'a> {
     /// The spans of which other numbers were stored than received, and how many were stored when they were read. (A
     /// server may never store what it has sent.)
     differing: BTreeMap<DateTime<Utc>, i64>,
+    /// How often in a row the server has failed to read a span.
+    server_errors: u32,
 }
 
 impl<'a> StoredEvents<'a> {
@@ -94,6 +96,7 @@ impl<'a> StoredEvents<'a> {
             since,
             read_until: clock.time,
             differing: BTreeMap::new(),
+            server_errors: 0,
         }
     }
 
@@ -122,9 +125,10 @@ impl<'a> StoredEvents<'a> {
         }
     }
 
-    /// Reads the events of this time before the last read, and of this time ahead. A span that cannot be read is left for the next
-    /// read, and so is all that follows a few of them.
+    /// Reads the events of this time before the last read, and of this time ahead. A span that the server fails to read is left for
+    /// the next time, and given up at last.
     async fn read(&mut self, back: TimeDelta, ahead: TimeDelta) -> Result<()> {
+        let server_errors = std::mem::take(&mut self.server_errors);
         let complete_since = self.deduplicator.lock().await.complete_since();
         let now = self.clock.at(self.raw.channel().clock().now());
         // The server's clock may have been put back.
@@ -136,17 +140,26 @@ impl<'a> StoredEvents<'a> {
             // Such spans are not counted.
             spans.push(CountedSpan::uncounted((now, now + ahead)));
         }
+        let gives_up = self.pages.cannot_be_read(server_errors).await;
         let mut failed = Vec::new();
-        for mut span in spans {
-            match self.pages.deliver(&mut span.span, self.deduplicator).await {
-                Ok(()) => self.differing.extend(span.counts),
-                Err(error) => failed.push(error),
+        for CountedSpan { mut span, counts } in spans {
+            if let Err(error) = self.pages.deliver(&mut span, self.deduplicator).await {
+                if !is_server_error(&error) {
+                    return Err(error);
+                }
+                if !gives_up {
+                    failed.push(error);
+                    if failed.len() == MAX_FAILED_SPANS {
+                        break;
+                    }
+                    continue;
+                }
+                self.pages.give_up(span, &error, self.deduplicator).await;
             }
-            if failed.len() == MAX_FAILED_SPANS {
-                break;
-            }
+            self.differing.extend(counts);
         }
         if let Some(error) = failed.pop() {
+            self.server_errors = server_errors + 1;
             return Err(error);
         }
         self.read_until = now;

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::TimeDelta;
 use reqwest::StatusCode;
 use tokio::sync::Mutex;
 
-use super::deduplicator::Deduplicator;
+use super::deduplicator::{Deduplicator, Span};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::{Pager, pager};
 use crate::raw;
 use crate::resources::outage::requested_wait;
+use crate::retry::RetryPolicy;
 use crate::runtime::Backoff;
 use crate::types::{
     EventFilter, EventOccurredFilter, EventOrder, ReadEventsRequest, ReceivedEvent,
@@ -23,11 +24,14 @@ pub(super) const MAX_PAGE_ATTEMPTS: u32 = 3;
 /// How long the server is left alone after a failure, unless it asks for longer.
 const OUTAGE_BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
 
-/// How often in a row the server answers 500 for the next events of a backlog before they are given up.
-const BACKLOG_ATTEMPTS: u32 = 10;
+/// How often in a row the server answers 500 before it is asked whether that is all that it can do.
+const MAX_SERVER_ERRORS: u32 = 10;
 
-/// A span of time, with both its ends.
-pub(super) type Span = (DateTime<Utc>, DateTime<Utc>);
+/// The length of a span in which one event that cannot be decoded is looked for no more closely.
+const SHORTEST_GAP: TimeDelta = TimeDelta::milliseconds(1);
+
+/// How many such events are looked for in one span. Each takes about thirty requests.
+const MAX_SHORT_GAPS: usize = 10;
 
 /// The stored events that a filter selects, page by page.
 pub(super) struct StoredPages {
@@ -66,28 +70,45 @@ impl StoredPages {
         Ok(())
     }
 
-    /// Delivers the events of a span that were not received, the oldest first. The span is shortened by what was read. Where the
-    /// server's answer cannot be read, this leaves a gap.
+    /// Delivers the events of a span that were not received, the oldest first. The span is shortened by what was read. An event
+    /// that cannot be decoded is a gap, and as little as possible with it.
     pub(super) async fn deliver(
+        &self,
+        span: &mut Span,
+        deduplicator: &Mutex<Deduplicator>,
+    ) -> Result<()> {
+        let (mut parts, mut gaps) = (vec![*span], 0);
+        while let Some(mut part) = parts.pop() {
+            let Err(error) = self.deliver_pages(&mut part, deduplicator).await else {
+                continue;
+            };
+            span.0 = part.0;
+            if error.kind() != ErrorKind::Decode {
+                return Err(error);
+            }
+            let length = part.1 - part.0;
+            if length > SHORTEST_GAP && gaps < MAX_SHORT_GAPS {
+                let middle = part.0 + length / 2;
+                parts.extend([(middle, part.1), (part.0, middle)]);
+            } else {
+                self.give_up(part, &error, deduplicator).await;
+                gaps += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn deliver_pages(
         &self,
         span: &mut Span,
         deduplicator: &Mutex<Deduplicator>,
     ) -> Result<()> {
         let mut events = self.of(*span);
         while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => {
-                    let occurred = event.occurred;
-                    deduplicator.lock().await.stored(event).await;
-                    span.0 = span.0.max(occurred);
-                }
-                // It would be the same answer again.
-                Err(error) if error.kind() == ErrorKind::Decode => {
-                    self.give_up(*span, &error, deduplicator).await;
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
-            }
+            let event = event?;
+            let occurred = event.occurred;
+            deduplicator.lock().await.stored(event).await;
+            span.0 = span.0.max(occurred);
         }
         Ok(())
     }
@@ -98,15 +119,21 @@ impl StoredPages {
         mut span: Span,
         deduplicator: &Mutex<Deduplicator>,
     ) -> Result<()> {
-        let mut failures = 0;
+        let (mut failures, mut server_errors) = (0, 0);
         loop {
             let from = span.0;
             let Err(error) = self.deliver(&mut span, deduplicator).await else {
                 return Ok(());
             };
-            failures = if span.0 > from { 1 } else { failures + 1 };
-            let is_broken = error.status() == Some(StatusCode::INTERNAL_SERVER_ERROR);
-            if is_broken && failures >= BACKLOG_ATTEMPTS {
+            if span.0 > from {
+                (failures, server_errors) = (0, 0);
+            }
+            failures += 1;
+            server_errors = match is_server_error(&error) {
+                true => server_errors + 1,
+                false => 0,
+            };
+            if self.cannot_be_read(server_errors).await {
                 self.give_up(span, &error, deduplicator).await;
                 return Ok(());
             }
@@ -115,12 +142,28 @@ impl StoredPages {
         }
     }
 
-    /// Reports that the events of a span cannot be read.
-    async fn give_up(&self, span: Span, error: &Error, deduplicator: &Mutex<Deduplicator>) {
-        let until = span.1.min(self.raw.channel().clock().time_of_day());
-        let deduplicator = deduplicator.lock().await;
-        deduplicator.gap(span.0, until, error.to_string()).await;
+    /// Whether what the server has answered with 500 so often in a row is the reason, and not the server: without its database, it
+    /// answers so to everything.
+    pub(super) async fn cannot_be_read(&self, server_errors: u32) -> bool {
+        let once = self.raw.with_retry(RetryPolicy::none());
+        server_errors >= MAX_SERVER_ERRORS && once.perform_readiness_check().await.is_ok()
     }
+
+    /// Reports that the events of a span cannot be read.
+    pub(super) async fn give_up(
+        &self,
+        span: Span,
+        error: &Error,
+        deduplicator: &Mutex<Deduplicator>,
+    ) {
+        let mut deduplicator = deduplicator.lock().await;
+        deduplicator.unreadable(span, error.to_string()).await;
+    }
+}
+
+/// Whether the server has failed to do what it was asked for.
+pub(super) fn is_server_error(error: &Error) -> bool {
+    error.status() == Some(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// How long to wait after so many failures in a row; the error itself if it would come again.

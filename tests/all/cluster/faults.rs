@@ -58,8 +58,13 @@ async fn each_run_is_created_once_while(
     });
     let happening = async {
         tokio::time::sleep(CALM).await;
-        while met.load(Ordering::Relaxed) == 0 {
+        // Only what comes from now on is the fault's.
+        met.store(0, Ordering::Relaxed);
+        loop {
             fault(cluster).await;
+            if met.load(Ordering::Relaxed) > 0 {
+                break;
+            }
         }
         tokio::time::sleep(CALM).await;
         over.store(true, Ordering::Relaxed);

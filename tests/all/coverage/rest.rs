@@ -9,6 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::tour::Tour;
+use crate::support::in_time;
 
 pub async fn visit(tour: &Tour) {
     artifacts(tour).await;
@@ -125,15 +126,18 @@ async fn events(tour: &Tour) {
             .await;
     }
     // The server stores them every 5 s, or later while its database is locked.
-    loop {
-        let listed = tour.step("list", events.list().name(name.as_str())).await;
-        let found = listed.expect("events").len();
-        assert!(found <= 60, "{found}");
-        if found == 60 {
-            break;
+    let stored = async {
+        loop {
+            let listed = tour.step("list", events.list().name(name.as_str())).await;
+            let found = listed.expect("events").len();
+            assert!(found <= 60, "{found}");
+            if found == 60 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    };
+    in_time("what is stored", stored).await;
     let filter = EventFilter::new();
     tour.step(
         "count",

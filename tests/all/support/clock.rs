@@ -1,4 +1,4 @@
-//! Clocks whose waits end at once, early or never.
+//! Clocks whose waits end at once, never, or in real time.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -67,26 +67,15 @@ impl Clock for StoppedClock {
     }
 }
 
-/// A clock that runs faster than real time by this factor.
-#[derive(Clone, Copy)]
-pub struct FastClock {
-    start: Instant,
-    factor: u32,
-}
+/// The system's clock, for clients that would have another one.
+pub struct RealClock;
 
-impl FastClock {
-    pub fn new(factor: u32) -> Self {
-        let start = Instant::now();
-        Self { start, factor }
-    }
-}
-
-impl Clock for FastClock {
+impl Clock for RealClock {
     fn now(&self) -> Instant {
-        self.start + self.start.elapsed() * self.factor
+        Instant::now()
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(tokio::time::sleep(duration / self.factor))
+        Box::pin(tokio::time::sleep(duration))
     }
 }

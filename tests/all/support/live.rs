@@ -56,6 +56,12 @@ impl LiveServer {
     }
 }
 
+/// What becomes of something that a busy server may delay, but not for ever.
+pub async fn in_time<T>(what: &str, something: impl Future<Output = T>) -> T {
+    let ended = tokio::time::timeout(BUSY_TIMEOUT, something).await;
+    ended.unwrap_or_else(|_| panic!("{what} does not come"))
+}
+
 /// The server that the first test starts. It is never dropped; it stops when the test binary ends.
 pub async fn live_server() -> &'static LiveServer {
     static SERVER: OnceCell<LiveServer> = OnceCell::const_new();

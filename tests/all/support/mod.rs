@@ -22,14 +22,14 @@ use uuid::Uuid;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-pub use clock::{FakeClock, FastClock, StoppedClock};
+pub use clock::{FakeClock, RealClock, StoppedClock};
 pub use contention::{Contention, contend_if_asked, spoiling_slots};
 pub use counting::counting;
 pub use fault_proxy::{Fault, FaultProxy, spoiling};
 pub use findings::Findings;
 pub use fixtures::{a_deployment, a_flow, a_run};
 pub use flows::Flows;
-pub use live::{BUSY_TIMEOUT, live, live_builder, live_server};
+pub use live::{BUSY_TIMEOUT, in_time, live, live_builder, live_server};
 pub use log::{Log, subscribe};
 pub use mixed_operations::MixedOperations;
 pub use python_worker::{PythonWorker, python};

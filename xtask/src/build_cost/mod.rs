@@ -18,7 +18,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// The programs. What has features only is the last of those with programs by hand, and the first of those with features.
+    /// The programs. The one with the default features is the last of the floors, and the first of the features.
     fn programs(self, root: &Path) -> Result<Vec<Program>, String> {
         match self {
             Self::Floors => Ok(vec![
@@ -28,7 +28,11 @@ impl Subject {
             ]),
             Self::Features => std::iter::once(with_defaults(root))
                 .chain(DEFAULTS.iter().map(|feature| without(root, feature)))
-                .chain(FEATURES.iter().map(|(feature, _)| with(root, feature)))
+                .chain(
+                    FEATURES
+                        .iter()
+                        .map(|(feature, used)| with(root, feature, used)),
+                )
                 .collect(),
         }
     }

@@ -114,9 +114,7 @@ pub(super) fn with_defaults(root: &Path) -> Result<Program, String> {
 }
 
 /// The program with the SDK, its default features, and one more, which it uses.
-pub(super) fn with(root: &Path, feature: &str) -> Result<Program, String> {
-    let used = FEATURES.iter().find(|(name, _)| *name == feature);
-    let (_, used) = used.ok_or_else(|| format!("nothing is known to use `{feature}`"))?;
+pub(super) fn with(root: &Path, feature: &str, used: &str) -> Result<Program, String> {
     let mut program = sdk(
         root,
         &format!("sdk-with-{feature}"),

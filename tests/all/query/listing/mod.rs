@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::support::{live, unique};
+use crate::support::{in_time, live, unique};
 
 /// A server for objects that would get in the way of other tests.
 async fn own_server() -> Client {
@@ -181,21 +181,20 @@ async fn events_are_read_page_by_page_as_the_server_links_them() {
         .await
         .expect("recorded");
     // They are stored after the reply, and may have to wait for what others write.
-    let ids = loop {
-        let events = client
-            .events()
-            .list()
-            .name(kind.as_str())
-            .await
-            .expect("listed");
-        let count = events.len();
-        let ids: BTreeSet<_> = events.into_iter().map(|event| event.id).collect();
-        assert_eq!(ids.len(), count, "each once");
-        if count >= 120 {
-            break ids;
+    let stored = async {
+        loop {
+            let events = client.events().list().name(kind.as_str());
+            let events = events.await.expect("listed");
+            let count = events.len();
+            let ids: BTreeSet<_> = events.into_iter().map(|event| event.id).collect();
+            assert_eq!(ids.len(), count, "each once");
+            if count >= 120 {
+                return ids;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     };
+    let ids = in_time("what is stored", stored).await;
     assert_eq!(ids.len(), 120);
 }
 

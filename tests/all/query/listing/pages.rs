@@ -133,15 +133,19 @@ async fn a_page_that_takes_most_of_the_timeout_is_taken_and_one_that_never_comes
         .retry(RetryPolicy::none())
         .build()
         .expect("a client");
-    let begun = Instant::now();
-    let found = tokio::time::timeout(BUSY_TIMEOUT, client.flows().list()).await;
-    match found.expect("an end") {
-        Ok(flows) => assert!(flows.is_empty()),
-        // On a slow machine the page may come too late, but it is not given up before that.
-        Err(error) => assert!(error.is_timeout() && begun.elapsed() >= timeout, "{error}"),
+    // On a slow machine the page may come too late, but not each time, and it is not given up before that.
+    let mut asked = 0;
+    loop {
+        let begun = Instant::now();
+        asked += 1;
+        match client.flows().list().await {
+            Ok(flows) => break assert!(flows.is_empty()),
+            Err(error) => assert!(error.is_timeout() && begun.elapsed() >= timeout, "{error}"),
+        }
+        assert!(asked < 5, "no page is taken");
     }
     let requests = server.received_requests().await.expect("recorded");
-    assert!(requests.len() <= 1);
+    assert!(requests.len() <= asked);
 
     let server = Scripted::start([Step::Hang]).await;
     let client = server

@@ -8,7 +8,7 @@ use prefect_sdk::events::{EventGap, EventUpdate, Subscription};
 use prefect_sdk::testing::{TestServer, op};
 use prefect_sdk::types::{Event, ReceivedEvent};
 use prefect_sdk::{Client, reqwest};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// A server without live events, so that all come from those stored, and a client of it.
@@ -44,6 +44,11 @@ async fn subscribe(client: &Client, since: DateTime<Utc>) -> Subscription {
 fn span(asked: &op::ReadEvents) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     let occurred = asked.body.filter.as_ref()?.occurred.as_ref()?;
     occurred.since.zip(occurred.until)
+}
+
+/// Whether it is asked for the events of a span with this time.
+fn asks_for(time: DateTime<Utc>) -> impl Fn(&op::ReadEvents) -> bool + Send + 'static {
+    move |asked| span(asked).is_some_and(|(since, until)| (since..=until).contains(&time))
 }
 
 /// The next event, and the gap before it if there is one.
@@ -85,22 +90,52 @@ async fn a_backlog_goes_on_where_reading_it_has_failed() {
     assert_eq!(asked, [None, Some(since), Some(last_of_first_page)]);
 }
 
-/// One event that the server cannot send as it should was the end of all others.
+/// A reply that no client can decode.
+fn undecodable() -> Value {
+    json!({"events": [{"id": 7}], "total": 1, "next_page": null})
+}
+
+/// It was the end of all that came behind it.
 #[tokio::test]
-async fn what_cannot_be_decoded_is_a_gap() {
+async fn an_event_that_cannot_be_decoded_is_a_gap_and_no_other_is_lost() {
     let (kit, client) = without_sockets();
     let since = kit.now() - TimeDelta::hours(1);
-    emit(&client, since, 120).await;
-    let page = json!({"events": [{"id": 7}], "total": 120, "next_page": null});
-    let _broken = kit.on(op::read_account_events_page).respond(200, page);
+    emit(&client, since, 40).await;
+    let bad = since + TimeDelta::seconds(20);
+    let broken = kit.on(op::read_events).when(asks_for(bad));
+    let broken = broken.respond(200, undecodable());
     let mut events = subscribe(&client, since).await;
-    receive(&kit, &mut events, since, 50).await;
-    emit(&client, kit.now(), 1).await;
-    let (gap, _) = next(&kit, &mut events).await;
+    receive(&kit, &mut events, since, 20).await;
+    let (gap, after) = next(&kit, &mut events).await;
+    let second = TimeDelta::seconds(1);
+    assert_eq!(after.occurred, bad + second);
+    receive(&kit, &mut events, bad + second * 2, 18).await;
     let gap = gap.expect("a gap");
-    assert_eq!(gap.since, since + TimeDelta::seconds(49));
-    assert!(gap.until <= kit.now(), "{gap}");
+    assert!((gap.since..=gap.until).contains(&bad), "{gap}");
+    assert!(gap.until - gap.since <= TimeDelta::milliseconds(1), "{gap}");
     assert!(gap.reason.contains("events[0]"), "{gap}");
+    // It is looked for by halves.
+    assert!(broken.calls() < 40, "{}", broken.calls());
+}
+
+#[tokio::test]
+async fn a_server_of_which_nothing_can_be_decoded_is_not_asked_for_ever() {
+    let (kit, client) = without_sockets();
+    let since = kit.now() - TimeDelta::days(7);
+    emit(&client, since, 40).await;
+    let of_the_backlog = asks_for(since + TimeDelta::days(6));
+    let broken = kit.on(op::read_events);
+    let broken = broken.when(move |ask| {
+        let is_old = span(ask).is_some_and(|(_, until)| until < since + TimeDelta::days(6));
+        of_the_backlog(ask) || is_old
+    });
+    let broken = broken.respond(200, undecodable());
+    let mut events = subscribe(&client, since).await;
+    let latest = kit.now();
+    emit(&client, latest, 1).await;
+    let (gap, event) = next(&kit, &mut events).await;
+    assert_eq!(event.occurred, latest);
+    assert!(gap.is_some() && broken.calls() < 500, "{}", broken.calls());
 }
 
 #[tokio::test]
@@ -123,21 +158,60 @@ async fn a_backlog_that_the_server_fails_to_read_is_given_up_at_last() {
     assert_eq!((second_page.calls(), again.calls()), (1, 9));
 }
 
+/// Servers answer 500 to everything while their database is away, and are not ready then.
+#[tokio::test]
+async fn a_backlog_outlasts_an_outage_of_the_database() {
+    let (kit, client) = without_sockets();
+    let since = kit.now() - TimeDelta::hours(1);
+    emit(&client, since, 40).await;
+    let refused = kit.on(op::read_events).when(|ask| ask.body.limit.is_none());
+    let refused = refused.status(500).times(30);
+    let _unready = kit.on(op::perform_readiness_check).status(503);
+    let mut events = subscribe(&client, since).await;
+    receive(&kit, &mut events, since, 40).await;
+    assert_eq!(refused.calls(), 30);
+}
+
 #[tokio::test]
 async fn a_second_whose_events_cannot_be_read_holds_up_no_other() {
     let (kit, client) = without_sockets();
     let events = client.events().subscribe().name("test.stored").start();
     let mut events = events.await.expect("started");
     let broken = kit.now() + TimeDelta::seconds(2);
-    let fails = kit
-        .on(op::read_events)
-        .when(move |ask| span(ask).is_some_and(|(since, until)| (since..=until).contains(&broken)));
+    let fails = kit.on(op::read_events).when(asks_for(broken));
     let fails = fails.status(500);
     emit(&client, broken, 1).await;
     let readable = broken + TimeDelta::seconds(3);
     emit(&client, readable, 1).await;
     receive(&kit, &mut events, readable, 1).await;
     assert!(fails.calls() > 0);
+}
+
+#[tokio::test]
+async fn seconds_whose_events_cannot_be_read_are_given_up_at_last() {
+    let (kit, client) = without_sockets();
+    let events = client.events().subscribe().name("test.stored").start();
+    let mut events = events.await.expect("started");
+    let mut broken = Vec::new();
+    for number in 0..5 {
+        let second = kit.now() + TimeDelta::seconds(2 + 3 * number);
+        emit(&client, second, 1).await;
+        broken.push((
+            second,
+            kit.on(op::read_events).when(asks_for(second)).status(500),
+        ));
+    }
+    let readable = kit.now() + TimeDelta::seconds(20);
+    emit(&client, readable, 1).await;
+    for _ in 0..5 {
+        let update = kit.skip_waits(events.next()).await.expect("it goes on");
+        let EventUpdate::Gap(gap) = update.expect("no error") else {
+            panic!("not a gap");
+        };
+        let (second, _rule) = broken.remove(0);
+        assert!((gap.since..=gap.until).contains(&second), "{gap}");
+    }
+    receive(&kit, &mut events, readable, 1).await;
 }
 
 /// It asked for ever, because only a page that was read showed that nobody was waiting.

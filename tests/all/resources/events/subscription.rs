@@ -15,7 +15,7 @@ use prefect_sdk::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{SocketMode, WebSocketProxy, live, live_builder, unique};
+use crate::support::{SocketMode, WebSocketProxy, in_time, live, live_builder, unique};
 
 /// A client that cannot read the events that were stored, once it is told so: what it receives comes over the socket.
 pub fn without_stored_events(builder: ClientBuilder) -> (Client, Arc<AtomicBool>) {
@@ -67,14 +67,13 @@ pub async fn subscribe(client: &Client, name: &str) -> Subscription {
     subscription
 }
 
-/// Reads until `many` different numbers have come, however long the server takes to store them, and for 3 s more. Returns how
-/// often each came, and the number of gaps.
+/// Reads until `many` different numbers have come, and for 3 s more. Returns how often each came, and the number of gaps.
 async fn numbers(events: &mut Subscription, many: usize) -> (BTreeMap<String, usize>, usize) {
     let (mut seen, mut gaps) = (BTreeMap::new(), 0);
     let mut until: Option<Instant> = None;
     loop {
         let received = match until {
-            None => events.next().await,
+            None => in_time("an event", events.next()).await,
             Some(until) => match tokio::time::timeout_at(until.into(), events.next()).await {
                 Ok(received) => received,
                 Err(_) => return (seen, gaps),
@@ -139,7 +138,8 @@ async fn a_socket_that_is_cut_every_second_loses_nothing_and_says_so() {
         assert_each_once(&seen, 50);
         // On a slow machine, the first sockets may have been opened only now, or be cut before that.
         while gaps == 0 || websocket_proxy.sockets() <= 2 {
-            match events.next().await.expect("it goes on").expect("no error") {
+            let update = in_time("a gap", events.next()).await;
+            match update.expect("it goes on").expect("no error") {
                 EventUpdate::Gap(_) => gaps += 1,
                 other => panic!("{other:?}"),
             }

@@ -306,19 +306,21 @@ async fn ten_thousand_events_are_stored_once_each_though_every_fifth_request_is_
     server.stop().await.expect("it stops");
 }
 
-/// Waits until the server has stored at least this many events of a name and no more come, however long that takes. Returns
-/// how many.
+/// Waits until the server has stored at least this many events of a name and no more come. Returns how many.
 async fn until_stored(client: &Client, name: &str, least: i64) -> i64 {
-    let mut before = -1;
-    loop {
-        let rows = count_of(client, name).await;
-        if rows >= least && rows == before {
-            return rows;
+    in_time("what is stored", async {
+        let mut before = -1;
+        loop {
+            let rows = count_of(client, name).await;
+            if rows >= least && rows == before {
+                return rows;
+            }
+            before = rows;
+            // The server stores what it has received within 5 s.
+            tokio::time::sleep(Duration::from_secs(6)).await;
         }
-        before = rows;
-        // The server stores what it has received within 5 s.
-        tokio::time::sleep(Duration::from_secs(6)).await;
-    }
+    })
+    .await
 }
 
 /// How many events of a name the server has stored.

@@ -21,8 +21,8 @@ use uuid::Uuid;
 
 use crate::support::http::Message;
 use crate::support::{
-    BUSY_TIMEOUT, FakeClock, FastClock, Log, Scripted, Step, live, refusal, reply, spoiling,
-    subscribe, unique,
+    BUSY_TIMEOUT, FakeClock, Log, RealClock, Scripted, Step, in_time, live, refusal, reply,
+    spoiling, subscribe, unique,
 };
 
 /// So long that what waits for it does not happen in a test.
@@ -66,7 +66,7 @@ fn with_labels(count: usize) -> Resource {
 
 /// A client with a real clock, and short retry delays.
 fn in_real_time(server: &Scripted) -> Client {
-    let builder = server.builder().clock(FastClock::new(1));
+    let builder = server.builder().clock(RealClock);
     let retry = RetryPolicy::default().base_delay(Duration::from_millis(1));
     builder.retry(retry).build().expect("a client")
 }
@@ -95,19 +95,22 @@ fn sizes(server: &Scripted) -> Vec<usize> {
     batches(server).iter().map(Vec::len).collect()
 }
 
-/// Waits until the server has stored these events, however long that takes, and returns them.
+/// Waits until the server has stored these events, and returns them.
 async fn stored(client: &Client, ids: &[Uuid]) -> Vec<ReceivedEvent> {
-    loop {
-        let mut query = client.events().list();
-        for id in ids {
-            query = query.id(*id);
+    in_time("what is stored", async {
+        loop {
+            let mut query = client.events().list();
+            for id in ids {
+                query = query.id(*id);
+            }
+            let events = query.await.expect("listed");
+            if events.len() >= ids.len() {
+                return events;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        let events = query.await.expect("listed");
-        if events.len() >= ids.len() {
-            return events;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    })
+    .await
 }
 
 /// The calls of `on_failure`: the ids and the status of each.
