@@ -102,7 +102,7 @@ impl Deduplicator {
 
     /// Reports that the stored events of a span cannot be read, unless it is one that was reported before.
     pub(super) async fn unreadable(&mut self, (since, until): Span, reason: String) {
-        let is_known = |known: &Span| known.0 <= until && since <= known.1;
+        let is_known = |known: &Span| known.0 < until && since < known.1;
         if self.unreadable.iter().any(is_known) {
             return;
         }

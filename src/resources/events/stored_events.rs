@@ -143,20 +143,15 @@ impl<'a> StoredEvents<'a> {
         let gives_up = self.pages.cannot_be_read(server_errors).await;
         let mut failed = Vec::new();
         for CountedSpan { mut span, counts } in spans {
-            if let Err(error) = self.pages.deliver(&mut span, self.deduplicator).await {
-                if !is_server_error(&error) {
-                    return Err(error);
-                }
-                if !gives_up {
-                    failed.push(error);
-                    if failed.len() == MAX_FAILED_SPANS {
-                        break;
-                    }
-                    continue;
-                }
-                self.pages.give_up(span, &error, self.deduplicator).await;
+            let delivered = self.pages.deliver(&mut span, gives_up, self.deduplicator);
+            match delivered.await {
+                Ok(()) => self.differing.extend(counts),
+                Err(error) if is_server_error(&error) => failed.push(error),
+                Err(error) => return Err(error),
             }
-            self.differing.extend(counts);
+            if failed.len() == MAX_FAILED_SPANS {
+                break;
+            }
         }
         if let Some(error) = failed.pop() {
             self.server_errors = server_errors + 1;

@@ -27,7 +27,7 @@ const OUTAGE_BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::f
 /// How often in a row the server answers 500 before it is asked whether that is all that it can do.
 const MAX_SERVER_ERRORS: u32 = 10;
 
-/// The length of a span in which one event that cannot be decoded is looked for no more closely.
+/// The length of a span in which an event that cannot be read is looked for no more closely.
 const SHORTEST_GAP: TimeDelta = TimeDelta::milliseconds(1);
 
 /// How many such events are looked for in one span. Each takes about thirty requests.
@@ -71,10 +71,11 @@ impl StoredPages {
     }
 
     /// Delivers the events of a span that were not received, the oldest first. The span is shortened by what was read. An event
-    /// that cannot be decoded is a gap, and as little as possible with it.
+    /// that cannot be decoded, or with `gives_up` not be read either, is a gap, and as little as possible with it.
     pub(super) async fn deliver(
         &self,
         span: &mut Span,
+        gives_up: bool,
         deduplicator: &Mutex<Deduplicator>,
     ) -> Result<()> {
         let (mut parts, mut gaps) = (vec![*span], 0);
@@ -83,7 +84,8 @@ impl StoredPages {
                 continue;
             };
             span.0 = part.0;
-            if error.kind() != ErrorKind::Decode {
+            let is_given_up = gives_up && is_server_error(&error);
+            if error.kind() != ErrorKind::Decode && !is_given_up {
                 return Err(error);
             }
             let length = part.1 - part.0;
@@ -91,7 +93,8 @@ impl StoredPages {
                 let middle = part.0 + length / 2;
                 parts.extend([(middle, part.1), (part.0, middle)]);
             } else {
-                self.give_up(part, &error, deduplicator).await;
+                let mut deduplicator = deduplicator.lock().await;
+                deduplicator.unreadable(part, error.to_string()).await;
                 gaps += 1;
             }
         }
@@ -122,7 +125,9 @@ impl StoredPages {
         let (mut failures, mut server_errors) = (0, 0);
         loop {
             let from = span.0;
-            let Err(error) = self.deliver(&mut span, deduplicator).await else {
+            let gives_up = self.cannot_be_read(server_errors).await;
+            let delivered = self.deliver(&mut span, gives_up, deduplicator).await;
+            let Err(error) = delivered else {
                 return Ok(());
             };
             if span.0 > from {
@@ -133,10 +138,6 @@ impl StoredPages {
                 true => server_errors + 1,
                 false => 0,
             };
-            if self.cannot_be_read(server_errors).await {
-                self.give_up(span, &error, deduplicator).await;
-                return Ok(());
-            }
             let wait = wait_after(error, failures)?;
             self.raw.channel().clock().sleep(wait).await;
         }
@@ -147,17 +148,6 @@ impl StoredPages {
     pub(super) async fn cannot_be_read(&self, server_errors: u32) -> bool {
         let once = self.raw.with_retry(RetryPolicy::none());
         server_errors >= MAX_SERVER_ERRORS && once.perform_readiness_check().await.is_ok()
-    }
-
-    /// Reports that the events of a span cannot be read.
-    pub(super) async fn give_up(
-        &self,
-        span: Span,
-        error: &Error,
-        deduplicator: &Mutex<Deduplicator>,
-    ) {
-        let mut deduplicator = deduplicator.lock().await;
-        deduplicator.unreadable(span, error.to_string()).await;
     }
 }
 
