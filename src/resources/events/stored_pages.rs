@@ -24,13 +24,13 @@ pub(super) const MAX_PAGE_ATTEMPTS: u32 = 3;
 /// How long the server is left alone after a failure, unless it asks for longer.
 const OUTAGE_BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(10));
 
-/// How often in a row the server answers 500 before it is asked whether that is all that it can do.
+/// How often in a row the server answers 500 before it is asked whether it is ready.
 const MAX_SERVER_ERRORS: u32 = 10;
 
 /// The length of a span in which an event that cannot be read is looked for no more closely.
 const SHORTEST_GAP: TimeDelta = TimeDelta::milliseconds(1);
 
-/// How many such events are looked for in one span. Each takes about thirty requests.
+/// How many such events are looked for in one span, before what is left of it is given up. Each takes about thirty requests.
 const MAX_SHORT_GAPS: usize = 10;
 
 /// The stored events that a filter selects, page by page.
@@ -143,8 +143,8 @@ impl StoredPages {
         }
     }
 
-    /// Whether what the server has answered with 500 so often in a row is the reason, and not the server: without its database, it
-    /// answers so to everything.
+    /// Whether it is what was asked for that makes the server answer 500 so often in a row. (Without its database, it answers so
+    /// to everything, and is not ready.)
     pub(super) async fn cannot_be_read(&self, server_errors: u32) -> bool {
         let once = self.raw.with_retry(RetryPolicy::none());
         server_errors >= MAX_SERVER_ERRORS && once.perform_readiness_check().await.is_ok()

@@ -58,9 +58,9 @@ impl Events<'_> {
     /// [`EventUpdate::Gap`] reports a time without a socket, once it is over: the events that were stored
     /// in that time have been delivered, or will be within 15 s; whether there were others, which the
     /// server did not store, cannot be known. (If no socket was ever opened no gap is reported: all events
-    /// come from those stored.) A gap also reports stored events that are left out, with those of the same millisecond: one
-    /// that cannot be decoded, and one for which the server answers 500 ten times in a row although it is ready
-    /// (`GET /ready`). At least once a minute, stored events are counted five minutes back, or as far
+    /// come from those stored.) A gap also reports stored events that are left out: one that cannot be decoded, and one for
+    /// which the server answers 500 ten times in a row although it is ready (`GET /ready`), each with those of the same
+    /// millisecond; after ten of these in one span of time, what is left of the span. At least once a minute, stored events are counted five minutes back, or as far
     /// as they are remembered; events that are dated further back, or stored later, arrive only over the socket,
     /// and events that are dated ahead arrive up to a minute late. Events that were not yet stored when the
     /// subscription was started may be delivered although they are older.
