@@ -1,8 +1,9 @@
-//! The text of an error.
+//! The text of an error, for users and for developers.
 
 use std::fmt;
 
 use reqwest::StatusCode;
+use url::Url;
 
 use super::{Error, ErrorKind};
 
@@ -30,5 +31,22 @@ impl fmt::Display for Error {
             }
             _ => f.write_str(message),
         }
+    }
+}
+
+/// The body and the headers are left out: they may hold secrets.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("operation", &self.0.operation)
+            .field("method", &self.0.method)
+            .field("url", &self.0.url.as_ref().map(Url::as_str))
+            .field("status", &self.0.status)
+            .field("attempts", &self.0.attempts)
+            .field("may_have_happened", &self.0.may_have_happened)
+            .field("message", &self.0.message)
+            .field("source", &self.0.source)
+            .finish()
     }
 }

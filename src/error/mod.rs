@@ -18,7 +18,6 @@ mod response;
 mod sent_at;
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::sync::Arc;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -299,6 +298,11 @@ impl Error {
         self.is_permanent() || matches!(status, Some(400..=499)) && !asks_to_wait
     }
 
+    /// Whether the server has failed to do what it was asked for (500).
+    pub(crate) fn is_server_error(&self) -> bool {
+        self.0.status == Some(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// Whether the server is there, and asks for less work, or for some time.
     pub(crate) fn is_overload(&self) -> bool {
         self.0.kind == ErrorKind::RateLimited || self.is_maintenance()
@@ -370,23 +374,6 @@ pub(crate) fn none_if_missing<T>(result: Result<T>) -> Result<Option<T>> {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// The body and the headers are left out: they may hold secrets.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.0.kind)
-            .field("operation", &self.0.operation)
-            .field("method", &self.0.method)
-            .field("url", &self.0.url.as_ref().map(Url::as_str))
-            .field("status", &self.0.status)
-            .field("attempts", &self.0.attempts)
-            .field("may_have_happened", &self.0.may_have_happened)
-            .field("message", &self.0.message)
-            .field("source", &self.0.source)
-            .finish()
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use futures_core::future::BoxFuture;
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
-use reqwest::StatusCode;
 use tokio::sync::oneshot;
 
 use super::slot_request::SlotRequest;
@@ -276,8 +275,7 @@ impl<R: Send + 'static> Waiter<R> {
         }
         // Slots that a lost reply has granted are held until their lease ends, and nobody uses them. But
         // after a 500 there may be no lease: the server counts the slots before it creates the lease.
-        let is_lost =
-            error.may_have_happened() && error.status() != Some(StatusCode::INTERNAL_SERVER_ERROR);
+        let is_lost = error.may_have_happened() && !error.is_server_error();
         // If the very first connection is refused, the address is likely to be wrong.
         let was_reached = self.channel.was_reached() || is_lost;
         self.failures += u32::from(!error.is_maintenance());

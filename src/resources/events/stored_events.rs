@@ -9,7 +9,7 @@ use reqwest::header::HeaderMap;
 use tokio::sync::Mutex;
 
 use super::deduplicator::{Deduplicator, Span};
-use super::stored_pages::{StoredPages, is_server_error, wait_after};
+use super::stored_pages::{Failures, StoredPages};
 use crate::error::{Error, Result, sent_at};
 use crate::raw;
 use crate::retry::RetryPolicy;
@@ -74,8 +74,7 @@ pub(super) struct StoredEvents<'a> {
     /// The spans of which other numbers were stored than received, and how many were stored when they were read. (A
     /// server may never store what it has sent.)
     differing: BTreeMap<DateTime<Utc>, i64>,
-    /// How often in a row the server has failed to read a span.
-    server_errors: u32,
+    failures: Failures,
 }
 
 impl<'a> StoredEvents<'a> {
@@ -96,13 +95,13 @@ impl<'a> StoredEvents<'a> {
             since,
             read_until: clock.time,
             differing: BTreeMap::new(),
-            server_errors: 0,
+            failures: Failures::default(),
         }
     }
 
     /// Reads until an error would come again.
     pub(super) async fn poll(mut self) -> Error {
-        let (mut rounds, mut failures, mut wait) = (0_u32, 0, Duration::ZERO);
+        let (mut rounds, mut wait) = (0_u32, Duration::ZERO);
         loop {
             let interval = match self.live.load(Ordering::Relaxed) {
                 true => READ_INTERVAL_LIVE,
@@ -115,20 +114,22 @@ impl<'a> StoredEvents<'a> {
                 true => self.read(LATE_STORAGE_DELAY, DATED_AHEAD).await,
                 false => self.read(STORAGE_DELAY, TimeDelta::zero()).await,
             };
-            (failures, wait) = match read {
-                Ok(()) => (0, Duration::ZERO),
-                Err(error) => match wait_after(error, failures + 1) {
-                    Ok(wait) => (failures + 1, wait),
+            wait = match read {
+                Ok(()) => {
+                    self.failures = Failures::default();
+                    Duration::ZERO
+                }
+                Err(error) => match self.failures.wait_after(error) {
+                    Ok(wait) => wait,
                     Err(error) => return error,
                 },
             };
         }
     }
 
-    /// Reads the events of this time before the last read, and of this time ahead. A span that the server fails to read is left for
-    /// the next time, and given up at last.
+    /// Reads the events of this time before the last read, and of this time ahead. A span that the server fails to read is
+    /// left for the next time, and given up at last.
     async fn read(&mut self, back: TimeDelta, ahead: TimeDelta) -> Result<()> {
-        let server_errors = std::mem::take(&mut self.server_errors);
         let complete_since = self.deduplicator.lock().await.complete_since();
         let now = self.clock.at(self.raw.channel().clock().now());
         // The server's clock may have been put back.
@@ -140,13 +141,13 @@ impl<'a> StoredEvents<'a> {
             // Such spans are not counted.
             spans.push(CountedSpan::uncounted((now, now + ahead)));
         }
-        let gives_up = self.pages.cannot_be_read(server_errors).await;
+        let gives_up = self.pages.cannot_be_read(&self.failures).await;
         let mut failed = Vec::new();
         for CountedSpan { mut span, counts } in spans {
             let delivered = self.pages.deliver(&mut span, gives_up, self.deduplicator);
             match delivered.await {
                 Ok(()) => self.differing.extend(counts),
-                Err(error) if is_server_error(&error) => failed.push(error),
+                Err(error) if error.is_server_error() => failed.push(error),
                 Err(error) => return Err(error),
             }
             if failed.len() == MAX_FAILED_SPANS {
@@ -154,7 +155,6 @@ impl<'a> StoredEvents<'a> {
             }
         }
         if let Some(error) = failed.pop() {
-            self.server_errors = server_errors + 1;
             return Err(error);
         }
         self.read_until = now;

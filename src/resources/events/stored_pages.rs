@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use reqwest::StatusCode;
 use tokio::sync::Mutex;
 
 use super::deduplicator::{Deduplicator, Span};
@@ -84,7 +83,7 @@ impl StoredPages {
                 continue;
             };
             span.0 = part.0;
-            let is_given_up = gives_up && is_server_error(&error);
+            let is_given_up = gives_up && error.is_server_error();
             if error.kind() != ErrorKind::Decode && !is_given_up {
                 return Err(error);
             }
@@ -122,45 +121,53 @@ impl StoredPages {
         mut span: Span,
         deduplicator: &Mutex<Deduplicator>,
     ) -> Result<()> {
-        let (mut failures, mut server_errors) = (0, 0);
+        let mut failures = Failures::default();
         loop {
             let from = span.0;
-            let gives_up = self.cannot_be_read(server_errors).await;
+            let gives_up = self.cannot_be_read(&failures).await;
             let delivered = self.deliver(&mut span, gives_up, deduplicator).await;
             let Err(error) = delivered else {
                 return Ok(());
             };
             if span.0 > from {
-                (failures, server_errors) = (0, 0);
+                failures = Failures::default();
             }
-            failures += 1;
-            server_errors = match is_server_error(&error) {
-                true => server_errors + 1,
-                false => 0,
-            };
-            let wait = wait_after(error, failures)?;
+            let wait = failures.wait_after(error)?;
             self.raw.channel().clock().sleep(wait).await;
         }
     }
 
     /// Whether it is what was asked for that makes the server answer 500 so often in a row. (Without its database, it answers so
     /// to everything, and is not ready.)
-    pub(super) async fn cannot_be_read(&self, server_errors: u32) -> bool {
+    pub(super) async fn cannot_be_read(&self, failures: &Failures) -> bool {
+        if failures.server_errors < MAX_SERVER_ERRORS {
+            return false;
+        }
         let once = self.raw.with_retry(RetryPolicy::none());
-        server_errors >= MAX_SERVER_ERRORS && once.perform_readiness_check().await.is_ok()
+        once.perform_readiness_check().await.is_ok()
     }
 }
 
-/// Whether the server has failed to do what it was asked for.
-pub(super) fn is_server_error(error: &Error) -> bool {
-    error.status() == Some(StatusCode::INTERNAL_SERVER_ERROR)
+/// Failures in a row.
+#[derive(Default)]
+pub(super) struct Failures {
+    count: u32,
+    /// How many of them, in a row, were the server's own.
+    server_errors: u32,
 }
 
-/// How long to wait after so many failures in a row; the error itself if it would come again.
-pub(super) fn wait_after(error: Error, failures: u32) -> Result<Duration> {
-    if error.is_permanent() {
-        return Err(error);
+impl Failures {
+    /// How long to wait after this failure; the error itself if it would come again.
+    pub(super) fn wait_after(&mut self, error: Error) -> Result<Duration> {
+        if error.is_permanent() {
+            return Err(error);
+        }
+        tracing::debug!(%error, "stored events cannot be read; trying again");
+        self.count += 1;
+        self.server_errors = match error.is_server_error() {
+            true => self.server_errors + 1,
+            false => 0,
+        };
+        Ok(requested_wait(&error).max(OUTAGE_BACKOFF.delay(self.count, None)))
     }
-    tracing::debug!(%error, "stored events cannot be read; trying again");
-    Ok(requested_wait(&error).max(OUTAGE_BACKOFF.delay(failures, None)))
 }

@@ -55,15 +55,15 @@ impl Events<'_> {
     /// this way arrive up to 15 s late, and after newer ones. Each event is delivered once; for this, the latest
     /// 200,000 are remembered.
     ///
-    /// [`EventUpdate::Gap`] reports a time without a socket, once it is over: the events that were stored
-    /// in that time have been delivered, or will be within 15 s; whether there were others, which the
-    /// server did not store, cannot be known. (If no socket was ever opened no gap is reported: all events
-    /// come from those stored.) A gap also reports stored events that are left out: one that cannot be decoded, and one for
-    /// which the server answers 500 ten times in a row although it is ready (`GET /ready`), each with those of the same
-    /// millisecond; after ten of these in one span of time, what is left of the span. At least once a minute, stored events are counted five minutes back, or as far
-    /// as they are remembered; events that are dated further back, or stored later, arrive only over the socket,
-    /// and events that are dated ahead arrive up to a minute late. Events that were not yet stored when the
-    /// subscription was started may be delivered although they are older.
+    /// [`EventUpdate::Gap`] reports a time without a socket, once it is over: the events that were stored in that
+    /// time have been delivered, or will be within 15 s; whether there were others, which the server did not store,
+    /// cannot be known. (If no socket was ever opened no gap is reported: all events come from those stored.) A gap
+    /// also reports stored events that are left out: one that cannot be decoded, and one for which the server answers
+    /// 500 ten times in a row although it is ready (`GET /ready`), each with those of the same millisecond; after ten
+    /// of these in one span of time, what is left of the span. At least once a minute, stored events are counted five
+    /// minutes back, or as far as they are remembered; events that are dated further back, or stored later, arrive
+    /// only over the socket, and events that are dated ahead arrive up to a minute late. Events that were not yet
+    /// stored when the subscription was started may be delivered although they are older.
     ///
     /// A server that answers 429 is asked again when it says, within five minutes.
     ///

@@ -7,14 +7,19 @@ mod process;
 mod runs;
 mod shutdown;
 
+use std::sync::Arc;
+
+use prefect_sdk::flow::{BoxError, Run};
 use prefect_sdk::serve::{Serve, ServeStats, ServerHandle};
 use prefect_sdk::testing::{TestServer, op};
 use prefect_sdk::{Client, Flow};
 use serde_json::json;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::flow::{a_flow_named, a_run_of};
+use crate::support::unique;
 
 /// A server that runs in a task.
 pub struct Serving {
@@ -43,6 +48,20 @@ pub fn a_kit() -> TestServer {
     // The fake has no automations, and so no triggers of deployments.
     let _none = kit.on(op::read_automations).respond(200, json!([]));
     kit
+}
+
+/// A flow whose runs end one by one, each when it is notified.
+pub fn a_gated_flow() -> (Flow<(), ()>, Arc<Notify>) {
+    let go_on = Arc::new(Notify::new());
+    let gate = Arc::clone(&go_on);
+    let flow = Flow::new(unique("flow"), move |_: Run, _: ()| {
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.notified().await;
+            Ok::<_, BoxError>(())
+        }
+    });
+    (flow, go_on)
 }
 
 /// The deployment `d` of a flow that is served.

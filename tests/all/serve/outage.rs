@@ -4,14 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use prefect_sdk::Flow;
-use prefect_sdk::flow::{BoxError, Run};
-use tokio::sync::Notify;
-
-use super::{Serving, a_kit, served};
+use super::{Serving, a_gated_flow, a_kit, served};
 use crate::flow::process::until_running;
 use crate::flow::{a_run_of, states};
-use crate::support::{BUSY_TIMEOUT, Fault, FaultProxy, unique};
+use crate::support::{BUSY_TIMEOUT, Fault, FaultProxy};
 
 /// Half of an outage of more than ten minutes.
 const HALF: Duration = Duration::from_secs(303);
@@ -36,15 +32,7 @@ async fn work_goes_on_after_an_outage_of_ten_minutes() {
     let through = kit.client_builder().api_url(&proxy.url);
     let through = through.timeout(BUSY_TIMEOUT).build().expect("a client");
 
-    let go_on = Arc::new(Notify::new());
-    let gate = Arc::clone(&go_on);
-    let flow = Flow::new(unique("flow"), move |_: Run, _: ()| {
-        let gate = Arc::clone(&gate);
-        async move {
-            gate.notified().await;
-            Ok::<_, BoxError>(())
-        }
-    });
+    let (flow, go_on) = a_gated_flow();
     let serving = Serving::start(through.serve().add(flow.deployment("d"))).await;
     let deployment = served(&client, &flow).await;
     let first = a_run_of(&client, deployment).await;

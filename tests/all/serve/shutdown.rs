@@ -1,6 +1,5 @@
 //! What becomes of runs when the process that serves them is asked to end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use prefect_sdk::flow::{BoxError, Run};
@@ -8,10 +7,9 @@ use prefect_sdk::serve::Shutdown;
 use prefect_sdk::types::{FlowRunResponse, StateType};
 use prefect_sdk::{Client, Flow};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{Serving, a_kit, served};
+use super::{Serving, a_gated_flow, a_kit, served};
 use crate::flow::process::until_running;
 use crate::flow::{a_run_of, states};
 use crate::support::{BUSY_TIMEOUT, live, unique};
@@ -72,15 +70,7 @@ async fn taken_up(client: &Client, flow: &Flow<Value, ()>, run: Uuid) {
 async fn a_drain_lets_runs_end() {
     let kit = a_kit();
     let client = kit.client();
-    let go_on = Arc::new(Notify::new());
-    let gate = Arc::clone(&go_on);
-    let flow = Flow::new(unique("flow"), move |_: Run, _: ()| {
-        let gate = Arc::clone(&gate);
-        async move {
-            gate.notified().await;
-            Ok::<_, BoxError>(())
-        }
-    });
+    let (flow, go_on) = a_gated_flow();
     let drain = Shutdown::Drain(BUSY_TIMEOUT);
     let serving = Serving::start(client.serve().add(flow.deployment("d")).on_shutdown(drain)).await;
     let run = a_run_of(&client, served(&client, &flow).await).await;

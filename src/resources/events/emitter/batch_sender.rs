@@ -147,7 +147,7 @@ impl BatchSender {
                     }
                     // Between the first round and the last, a server that answers 500 to everything is asked once a round.
                     Err(error)
-                        if is_server_error(&error)
+                        if error.is_server_error()
                             && !any_was_accepted
                             && rounds > 0
                             && self.raw.channel().retry().allows(rounds + 1) =>
@@ -159,7 +159,7 @@ impl BatchSender {
                         tracing::debug!(events = batch.len(), %error, "sending events one by one");
                         unsent.extend(batch.into_iter().map(|event| vec![event]));
                     }
-                    Err(error) if is_server_error(&error) => {
+                    Err(error) if error.is_server_error() => {
                         suspects.extend(batch.pop().map(|event| (event, error)));
                     }
                     Err(error) if may_be_one_bad_event(&error) => self.fail(batch, &error),
@@ -282,10 +282,6 @@ fn is_transient(error: &Error) -> bool {
         },
         None => matches!(error.kind(), ErrorKind::Connection | ErrorKind::Timeout),
     }
-}
-
-fn is_server_error(error: &Error) -> bool {
-    error.status().is_some_and(|status| status.as_u16() == 500)
 }
 
 fn out_of_time() -> Error {
